@@ -1,0 +1,2 @@
+//! The `recsys` command.
+fn main() {}

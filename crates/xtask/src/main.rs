@@ -1,0 +1,2 @@
+//! `cargo xtask`: demo, test, build, bench.
+fn main() {}

@@ -1,3 +1,8 @@
 //! recsys-core: everything that must give the same answer natively, in an edge worker and in the browser.
 //!
 //! Nothing here reads a file, a clock, the network or ambient randomness: callers pass bytes, `now_ms` and seeds.
+
+pub mod catalogue;
+pub mod clip;
+pub mod shard;
+pub mod trees;

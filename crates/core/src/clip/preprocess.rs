@@ -1,0 +1,203 @@
+//! Picture preprocessing as CLIP expects it: shorter side to `size` by Pillow's antialiased bicubic,
+//! centre crop to `size × size`, scale to 0..1, subtract the mean and divide by the deviation per channel.
+//!
+//! Source: the resampling of Pillow (`Resample.c`, 8 bits a channel, 22-bit fixed-point coefficients, a
+//! horizontal pass into 8-bit pixels and then a vertical one) and the crop of Hugging Face's
+//! `CLIPImageProcessor` (offset rounded down).
+
+use thiserror::Error;
+
+/// The largest width or height accepted, in pixels.
+pub const MAX_SIDE: u32 = 32_768;
+
+/// Why a picture could not be preprocessed.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum PreprocessError {
+    /// A side is zero or too long.
+    #[error("picture of {width}×{height}: each side must be 1 to {MAX_SIDE} pixels; resize it first")]
+    Size {
+        /// Width found, in pixels.
+        width: u32,
+        /// Height found, in pixels.
+        height: u32,
+    },
+    /// The buffer does not hold width × height × 3 bytes.
+    #[error("picture of {width}×{height} needs {expected} bytes of RGB, found {found}; decode it to 8-bit RGB")]
+    Length {
+        /// Width, in pixels.
+        width: u32,
+        /// Height, in pixels.
+        height: u32,
+        /// Bytes that an RGB picture of that size has.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
+    /// The output size is zero or too large.
+    #[error("output size {0}: must be 1 to 1024 pixels; check `image.size` in the model's manifest")]
+    OutputSize(u32),
+}
+
+/// Bits of the fixed-point coefficients: 32 less 8 for the pixel and 2 for the overshoot of the kernel.
+const PRECISION_BITS: u32 = 32 - 8 - 2;
+
+/// Coefficients for one output pixel: input pixels `start..start + weights.len()`.
+struct Taps {
+    start: usize,
+    weights: Vec<i32>,
+}
+
+/// Keys' cubic kernel with a = −0.5.
+fn bicubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+/// Taps for output pixels `skip..skip + take` of a resize from `input` to `output` pixels.
+fn taps(input: usize, output: usize, skip: usize, take: usize) -> Vec<Taps> {
+    let scale = input as f64 / output as f64;
+    let filter_scale = scale.max(1.0);
+    let support = 2.0 * filter_scale;
+    (skip..skip + take)
+        .map(|x| {
+            let centre = (x as f64 + 0.5) * scale;
+            let start = ((centre - support + 0.5).max(0.0)) as usize;
+            let end = ((centre + support + 0.5) as usize).min(input);
+            let raw: Vec<f64> =
+                (start..end).map(|i| bicubic((i as f64 - centre + 0.5) / filter_scale)).collect();
+            let sum: f64 = raw.iter().sum();
+            let one = f64::from(1u32 << PRECISION_BITS);
+            let weights = raw
+                .iter()
+                .map(|w| {
+                    let w = if sum == 0.0 { *w } else { w / sum };
+                    (w * one + if w < 0.0 { -0.5 } else { 0.5 }) as i32
+                })
+                .collect();
+            Taps { start, weights }
+        })
+        .collect()
+}
+
+fn clip8(sum: i32) -> u8 {
+    (sum >> PRECISION_BITS).clamp(0, 255) as u8
+}
+
+/// Resizes RGB bytes so that the shorter side is `size`, and crops the centre `size × size`.
+///
+/// `rgb` is `height × width × 3`, row by row; the result is `size × size × 3`.
+///
+/// # Errors
+/// A side outside 1..=[`MAX_SIDE`], a buffer of another length, or a `size` outside 1..=1024.
+pub fn resize_centre_crop(rgb: &[u8], width: u32, height: u32, size: u32) -> Result<Vec<u8>, PreprocessError> {
+    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+        return Err(PreprocessError::Size { width, height });
+    }
+    if size == 0 || size > 1024 {
+        return Err(PreprocessError::OutputSize(size));
+    }
+    let (w, h, size) = (width as usize, height as usize, size as usize);
+    let expected = w * h * 3;
+    if rgb.len() != expected {
+        return Err(PreprocessError::Length { width, height, expected, found: rgb.len() });
+    }
+    // The longer side is truncated, not rounded, as torchvision and Hugging Face both do.
+    let (out_w, out_h) = if w <= h { (size, size * h / w) } else { (size * w / h, size) };
+    let columns = taps(w, out_w, (out_w - size) / 2, size);
+    let rows = taps(h, out_h, (out_h - size) / 2, size);
+    // Only the rows that some output row reads go through the horizontal pass.
+    let first = rows.iter().map(|t| t.start).min().unwrap_or(0);
+    let last = rows.iter().map(|t| t.start + t.weights.len()).max().unwrap_or(0);
+
+    let stride = size * 3;
+    let half = 1i32 << (PRECISION_BITS - 1);
+    let mut middle = vec![0u8; (last - first) * stride];
+    for (line, out) in rgb.chunks_exact(w * 3).skip(first).zip(middle.chunks_exact_mut(stride)) {
+        for (tap, pixel) in columns.iter().zip(out.chunks_exact_mut(3)) {
+            let mut sum = [half; 3];
+            for (weight, px) in tap.weights.iter().zip(line.chunks_exact(3).skip(tap.start)) {
+                for (s, &v) in sum.iter_mut().zip(px) {
+                    *s = s.wrapping_add(weight.wrapping_mul(i32::from(v)));
+                }
+            }
+            for (p, s) in pixel.iter_mut().zip(sum) {
+                *p = clip8(s);
+            }
+        }
+    }
+    let mut out = vec![0u8; size * stride];
+    let mut sums = vec![0i32; stride];
+    for (tap, line) in rows.iter().zip(out.chunks_exact_mut(stride)) {
+        sums.fill(half);
+        for (weight, source) in tap.weights.iter().zip(middle.chunks_exact(stride).skip(tap.start - first)) {
+            for (s, &v) in sums.iter_mut().zip(source) {
+                *s = s.wrapping_add(weight.wrapping_mul(i32::from(v)));
+            }
+        }
+        for (p, &s) in line.iter_mut().zip(&sums) {
+            *p = clip8(s);
+        }
+    }
+    Ok(out)
+}
+
+/// Turns `n × 3` interleaved RGB bytes into planes (`3 × n`, channel first), normalised:
+/// `(value / 255 − mean[c]) / std[c]`.
+#[must_use]
+pub fn normalise(rgb: &[u8], mean: [f32; 3], std: [f32; 3]) -> Vec<f32> {
+    let pixels = rgb.len() / 3;
+    let mut out = vec![0f32; pixels * 3];
+    for (c, plane) in out.chunks_exact_mut(pixels.max(1)).enumerate() {
+        let (Some(mean), Some(std)) = (mean.get(c), std.get(c)) else { break };
+        for (value, px) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
+            let byte = px.get(c).copied().unwrap_or(0);
+            *value = (f32::from(byte) / 255.0 - mean) / std;
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flat_picture_stays_flat() {
+        let rgb: Vec<u8> = [10u8, 130, 250].iter().copied().cycle().take(37 * 23 * 3).collect();
+        let out = resize_centre_crop(&rgb, 37, 23, 16).unwrap();
+        assert_eq!(out.len(), 16 * 16 * 3);
+        assert!(out.chunks(3).all(|p| p == [10, 130, 250]));
+    }
+
+    #[test]
+    fn same_size_is_the_identity_and_the_crop_is_centred() {
+        let rgb: Vec<u8> = (0..6u32 * 4 * 3).map(|i| (i * 3 % 256) as u8).collect();
+        let out = resize_centre_crop(&rgb, 6, 4, 4).unwrap();
+        for y in 0..4 {
+            assert_eq!(out[y * 12..y * 12 + 12], rgb[y * 18 + 3..y * 18 + 15]);
+        }
+    }
+
+    #[test]
+    fn refuses_wrong_lengths_and_sides() {
+        assert!(matches!(resize_centre_crop(&[0; 11], 2, 2, 4), Err(PreprocessError::Length { .. })));
+        assert!(matches!(resize_centre_crop(&[], 0, 2, 4), Err(PreprocessError::Size { .. })));
+        assert!(matches!(resize_centre_crop(&[0; 3], 1, 1, 0), Err(PreprocessError::OutputSize(0))));
+    }
+
+    #[test]
+    fn normalises_into_planes() {
+        let out = normalise(&[0, 255, 51, 255, 0, 102], [0.0, 0.5, 0.2], [1.0, 0.5, 0.2]);
+        let expected = [0.0, 1.0, 1.0, -1.0, 0.0, 1.0];
+        for (a, b) in out.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+    }
+}

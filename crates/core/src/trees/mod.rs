@@ -1,0 +1,18 @@
+//! Boosted trees: the ranking model, its file and its kernel.
+//!
+//! - [`Model`] is the typed forest. It exists only in a valid state: [`Builder`] is the one way to make it.
+//! - [`format`](mod@format) writes and reads the compact `ranker` file that goes over the wire.
+//! - [`Model::score`] fills raw scores for a matrix of rows.
+//! - `import` (feature of the same name, native only) reads LightGBM and XGBoost models.
+//!
+//! Everything but `import` goes into the browser's module, so it stays small.
+
+pub mod format;
+#[cfg(feature = "import")]
+pub mod import;
+mod kernel;
+mod model;
+
+pub use format::{FormatError, MAGIC};
+pub use kernel::ShapeError;
+pub use model::{BuildError, Builder, Model, Output, Split, Test, limits};

@@ -1,0 +1,140 @@
+/**
+ * Recommendations computed in the viewer's browser.
+ *
+ * A `Recommender` is a thin proxy: the WebAssembly module runs in a Web Worker, so no call blocks the page. Calls
+ * are answered one at a time, in the order in which they were made.
+ *
+ * Every rejected call carries an `Error` whose `name` a program can test and whose `message` says what was
+ * expected, what was found and what to do. The names `Crashed`, `Closed` and `NotCloneable` come from the proxy
+ * itself; all others (`UnknownItem`, `BadOption`, `Network`, `ModeForbids`, …) come from the module.
+ */
+
+/**
+ * What may leave the browser.
+ *
+ * - `standard`: after a click, one request with the mean vector of the recent clicks. No ids.
+ * - `local`: the catalogue shard, the item table and the ranker are fetched once, the same for everybody; no call
+ *   sends anything afterwards.
+ */
+export type Mode = "standard" | "local";
+
+export interface OpenOptions {
+  /** Origin of the site that serves `/v1/…` and `/bundle/…`, such as `location.origin`. */
+  endpoint: string;
+  /** Default: `standard`. */
+  mode?: Mode;
+  /** Used for ranking in the browser; never sent. */
+  userFeatures?: { ageBand?: string; language?: string };
+  /** Name of the IndexedDB database that holds the clicks. Default: `recsys`. */
+  database?: string;
+}
+
+/** One video. The field names are those of schema.org's VideoObject; URLs are relative to the site root. */
+export interface Item {
+  id: string;
+  name: string;
+  creator?: string;
+  category?: string;
+  language?: string;
+  durationSeconds?: number;
+  /** ISO 8601 date. */
+  uploadDate?: string;
+  thumbnailUrl?: string;
+  /** A horizontal strip of 8 frames, 240×135 pixels each. */
+  previewUrl?: string;
+  contentUrl?: string;
+  /** Where to find the thumbnail in the shared sheets: index into {@link Recommender.sheets}, column, row. */
+  sprite?: { sheet: number; x: number; y: number };
+}
+
+export interface Recommendation {
+  item: Item;
+  /** 1 is first. */
+  rank: number;
+  /** Higher is better; comparable within one slate only. */
+  score: number;
+}
+
+export interface Slate {
+  items: Recommendation[];
+  /** `popular` as long as there is no click. */
+  source: "personal" | "popular" | "search";
+  mode: Mode;
+  /** The bundle that the candidates came from. */
+  bundle: string;
+  /** Why the slate is not what was asked for, where a part was missing. */
+  degraded?: string;
+  /** `retrieveMs` includes the network in standard mode. */
+  timings: { retrieveMs: number; rankMs: number; candidates: number };
+}
+
+export interface RecordedEvent {
+  event: "click" | "watch" | "search" | "impression";
+  /** Id of the video; needed for all but `search`. */
+  item?: string;
+  /** For `watch`: seconds played, 0 or more. */
+  watchSeconds?: number;
+  /** For `search`. */
+  query?: string;
+}
+
+export interface Explanation {
+  id: string;
+  /** The clicked video that is most like this one; absent without clicks. */
+  becauseOf?: { id: string; name: string; similarity: number };
+  /** What the ranker read of this video, strongest first. `null` means missing. */
+  reasons: { feature: string; label: string; value: number | null; unit: string }[];
+  /** The same in one sentence for the viewer. */
+  sentence: string;
+}
+
+/** One request that the module made. */
+export interface Sent {
+  /** Milliseconds since 1970-01-01 UTC. */
+  at: number;
+  method: string;
+  url: string;
+  /** Length of the body. */
+  bytes: number;
+  /** The exact request body as text; empty for GET. */
+  body: string;
+  /** The same in words. */
+  words: string;
+}
+
+/** A picture with a grid of thumbnails. */
+export interface Sheet {
+  url: string;
+  columns: number;
+  rows: number;
+  /** Of one cell, in pixels. */
+  width: number;
+  /** Of one cell, in pixels. */
+  height: number;
+}
+
+export class Recommender {
+  private constructor();
+  /** Starts the Web Worker, loads the module and the stored clicks, and fetches what the mode needs. */
+  static open(options: OpenOptions): Promise<Recommender>;
+  /** Stores one event in this browser. Resolves once it is stored. */
+  record(event: RecordedEvent): Promise<void>;
+  /** The `k` best videos now (default 20), without those already clicked. */
+  recommend(options?: { k?: number }): Promise<Slate>;
+  /** Videos that match a text. Rejects with `ModeForbids` in local mode. */
+  search(options: { text: string; k?: number }): Promise<Slate>;
+  /** Why a video of the last slate stands where it does. */
+  explain(id: string): Promise<Explanation>;
+  /** Changes what may leave the browser from the next call on. */
+  setMode(mode: Mode): Promise<void>;
+  /** Every request since `open`, oldest first. */
+  sent(): Promise<Sent[]>;
+  /** Deletes all stored events. */
+  forget(): Promise<void>;
+  /** All stored data, ready for `JSON.stringify`. */
+  export(): Promise<object>;
+  /** The shared thumbnail sheets, the same for everybody. */
+  sheets(): Promise<Sheet[]>;
+  /** Stops the Web Worker. Pending and later calls reject with `Closed`. */
+  close(): void;
+}

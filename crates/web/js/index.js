@@ -1,0 +1,137 @@
+// The main-thread half of the browser module: starts the Web Worker and passes calls to it. Types: index.d.ts.
+//
+// Messages to the worker:    { id, method, args }
+// Messages from the worker:  { id, value } | { id, error: { name, message } } | { fatal: string }
+
+const WORKER_URL = new URL("./worker.js", import.meta.url);
+const PRIVATE = Symbol("use Recommender.open()");
+
+/** An `Error` with a name that a program can test. */
+function namedError(name, message) {
+  const error = new Error(message);
+  error.name = name;
+  return error;
+}
+
+export class Recommender {
+  #worker;
+  #pending = new Map();
+  #lastId = 0;
+  /** Set once the worker is gone; every later call rejects with it. */
+  #ended = null;
+
+  constructor(key) {
+    if (key !== PRIVATE) {
+      throw new TypeError("A Recommender is made by `await Recommender.open(options)`, not by `new`.");
+    }
+    this.#worker = new Worker(WORKER_URL, { type: "module", name: "recsys" });
+    this.#worker.onmessage = ({ data }) => this.#receive(data);
+    // Also how a script that can't be fetched or parsed shows itself; browsers give no message in that case.
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#crash(event.message || `${WORKER_URL.pathname} or a module that it imports could not be loaded`);
+    };
+    this.#worker.onmessageerror = () => this.#crash("an answer could not be read");
+  }
+
+  static async open(options) {
+    const recommender = new Recommender(PRIVATE);
+    try {
+      await recommender.#call("open", options);
+    } catch (error) {
+      recommender.close();
+      throw error;
+    }
+    return recommender;
+  }
+
+  record(event) {
+    return this.#call("record", event);
+  }
+
+  recommend(options = {}) {
+    return this.#call("recommend", options);
+  }
+
+  search(options) {
+    return this.#call("search", options);
+  }
+
+  explain(id) {
+    return this.#call("explain", id);
+  }
+
+  setMode(mode) {
+    return this.#call("setMode", mode);
+  }
+
+  sent() {
+    return this.#call("sent");
+  }
+
+  forget() {
+    return this.#call("forget");
+  }
+
+  export() {
+    return this.#call("export");
+  }
+
+  sheets() {
+    return this.#call("sheets");
+  }
+
+  close() {
+    this.#end(namedError("Closed", "This Recommender was closed. Open a new one with `Recommender.open(options)`."));
+  }
+
+  #call(method, ...args) {
+    return new Promise((resolve, reject) => {
+      if (this.#ended) {
+        reject(this.#ended);
+        return;
+      }
+      const id = ++this.#lastId;
+      this.#pending.set(id, { resolve, reject });
+      try {
+        this.#worker.postMessage({ id, method, args });
+      } catch (error) {
+        this.#pending.delete(id);
+        reject(namedError("NotCloneable", `\`${method}\` takes plain data only: ${error.message}`));
+      }
+    });
+  }
+
+  #receive({ id, value, error, fatal }) {
+    if (fatal !== undefined) {
+      this.#crash(fatal);
+      return;
+    }
+    const call = this.#pending.get(id);
+    if (!call) return;
+    this.#pending.delete(id);
+    if (error) {
+      call.reject(namedError(error.name, error.message));
+    } else {
+      call.resolve(value);
+    }
+  }
+
+  #crash(reason) {
+    this.#end(
+      namedError(
+        "Crashed",
+        `The recommender's Web Worker stopped: ${reason}. Stored clicks are kept; open a new Recommender.`,
+      ),
+    );
+  }
+
+  /** Stops the worker and rejects all that still waits. The first reason stays. */
+  #end(error) {
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

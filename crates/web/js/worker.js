@@ -1,0 +1,80 @@
+// The Web Worker half of the browser module: owns the one Rust `Recommender` of this worker. Messages: index.js.
+
+import init, { Recommender } from "./recsys.js";
+
+const METHODS = new Set([
+  "record",
+  "recommend",
+  "search",
+  "explain",
+  "setMode",
+  "sent",
+  "forget",
+  "export",
+  "sheets",
+]);
+
+let recommender = null;
+// Calls run one after the other: a `recommend` must see the `record` before it, and the Rust object must not be
+// entered again while one of its calls still waits for the network or for IndexedDB.
+let queue = Promise.resolve();
+
+self.onmessage = ({ data }) => {
+  queue = queue.then(() => answer(data));
+};
+
+// A Rust panic inside a future never settles its promise; it shows up here, and the module's memory can't be
+// trusted after it.
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  self.postMessage({ fatal: describe(event.reason).message });
+});
+
+async function answer({ id, method, args }) {
+  try {
+    self.postMessage({ id, value: await call(method, args) });
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) {
+      self.postMessage({ fatal: `the WebAssembly module trapped in \`${method}\` (${error.message})` });
+    } else {
+      self.postMessage({ id, error: describe(error) });
+    }
+  }
+}
+
+async function call(method, args) {
+  if (method === "open") {
+    await load();
+    recommender = await Recommender.open(...args);
+    return undefined;
+  }
+  if (!METHODS.has(method)) {
+    throw named("UnknownMethod", `a Recommender has no method \`${method}\``);
+  }
+  if (!recommender) {
+    throw named("NotOpen", `\`${method}\` was called before \`open\` had succeeded`);
+  }
+  return recommender[method](...args);
+}
+
+async function load() {
+  const url = new URL("./recsys.wasm", import.meta.url);
+  try {
+    await init({ module_or_path: url });
+  } catch (error) {
+    throw named("Network", `${url.pathname} could not be loaded as WebAssembly: ${describe(error).message}`);
+  }
+}
+
+function named(name, message) {
+  const error = new Error(message);
+  error.name = name;
+  return error;
+}
+
+/** What of a thrown value survives `postMessage` in every browser. */
+function describe(error) {
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: "Error", message: String(error) };
+}

@@ -2,7 +2,10 @@
 //!
 //! Nothing here reads a file, a clock, the network or ambient randomness: callers pass bytes, `now_ms` and seeds.
 
+pub mod bytes;
 pub mod catalogue;
 pub mod clip;
+pub mod session;
 pub mod shard;
 pub mod trees;
+pub mod vector;

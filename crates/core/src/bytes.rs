@@ -42,7 +42,10 @@ impl AlignedBytes {
     /// `len` zero bytes, to be filled through [`AlignedBytes::as_mut_slice`].
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        Self { words: vec![0; len.div_ceil(ALIGN)], len }
+        Self {
+            words: vec![0; len.div_ceil(ALIGN)],
+            len,
+        }
     }
 
     /// A copy of `bytes`.
@@ -85,7 +88,10 @@ impl AlignedBytes {
     /// on opening, so that this never happens to them.
     #[must_use]
     pub fn view<T: Pod>(&self, range: &Range<usize>) -> &[T] {
-        self.as_slice().get(range.clone()).and_then(|b| bytemuck::try_cast_slice(b).ok()).unwrap_or_default()
+        self.as_slice()
+            .get(range.clone())
+            .and_then(|b| bytemuck::try_cast_slice(b).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -119,7 +125,14 @@ impl<'a> Cursor<'a> {
     #[must_use]
     pub fn error(&self, what: &'static str, expected: impl ToString, found: impl ToString) -> FormatError {
         let (expected, found) = (expected.to_string(), found.to_string());
-        FormatError { file: self.file, offset: self.at, what, expected, found, remedy: REBUILD }
+        FormatError {
+            file: self.file,
+            offset: self.at,
+            what,
+            expected,
+            found,
+            remedy: REBUILD,
+        }
     }
 
     /// `n` bytes.
@@ -161,7 +174,11 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// It does not, or fewer than 4 bytes are left.
-    pub fn count(&mut self, what: &'static str, range: std::ops::RangeInclusive<u32>) -> Result<usize, FormatError> {
+    pub fn count(
+        &mut self,
+        what: &'static str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<usize, FormatError> {
         let before = self.at;
         let value = self.u32(what)?;
         if !range.contains(&value) {
@@ -242,7 +259,9 @@ impl Sink {
     /// Magic, version and room for the file's own length.
     #[must_use]
     pub fn new(magic: [u8; 4], version: u32) -> Self {
-        let mut sink = Self { bytes: magic.to_vec() };
+        let mut sink = Self {
+            bytes: magic.to_vec(),
+        };
         sink.u32(version);
         sink.bytes.extend([0; 8]);
         sink
@@ -305,7 +324,10 @@ impl Strings {
     /// # Errors
     /// The sections do not fit, an offset decreases or lies outside, or a string is not UTF-8.
     pub fn read(
-        cursor: &mut Cursor<'_>, file: &AlignedBytes, what: &'static str, count: usize,
+        cursor: &mut Cursor<'_>,
+        file: &AlignedBytes,
+        what: &'static str,
+        count: usize,
     ) -> Result<Self, FormatError> {
         let offsets = cursor.section::<u32>(what, count + 1)?;
         let table = file.view::<u32>(&offsets);
@@ -328,7 +350,9 @@ impl Strings {
     #[must_use]
     pub fn get<'f>(&self, file: &'f AlignedBytes, i: usize) -> &'f str {
         let table = file.view::<u32>(&self.offsets);
-        let (Some(&from), Some(&to)) = (table.get(i), table.get(i + 1)) else { return "" };
+        let (Some(&from), Some(&to)) = (table.get(i), table.get(i + 1)) else {
+            return "";
+        };
         file.view::<u8>(&self.blob)
             .get(from as usize..to as usize)
             .and_then(|b| std::str::from_utf8(b).ok())

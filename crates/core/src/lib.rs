@@ -3,9 +3,12 @@
 //! Nothing here reads a file, a clock, the network or ambient randomness: callers pass bytes, `now_ms` and seeds.
 
 pub mod bytes;
+pub mod candidates;
 pub mod catalogue;
 pub mod clip;
 pub mod session;
+pub mod items;
+pub mod manifest;
 pub mod shard;
 pub mod trees;
 pub mod vector;

@@ -1,0 +1,375 @@
+//! Candidates on their way from the index to the re-ranker: one binary layout, version 1. Little-endian; each
+//! section starts at a multiple of 16 bytes, the gap before it filled with zeros.
+//!
+//! | offset | type | what |
+//! | --- | --- | --- |
+//! | 0 | 4 bytes | magic `RCND` |
+//! | 4 | u32 | version, 1 |
+//! | 8 | u64 | length in bytes |
+//! | 16 | u32 | n, number of candidates, 0 to 10,000 |
+//! | 20 | u32 | dim, 8 to 2,048 |
+//! | 24 | u32 | source: 0 personal, 1 popular, 2 search |
+//! | 28 | u32 | number of notes: 1, or 2 where the answer is degraded |
+//! | section pair | strings | notes: the bundle's name, then why the answer is degraded |
+//! | section | f32 × dim | mean of the codes |
+//! | section | u32 × n | rows in the item table |
+//! | section | f32 × n | retrieval scores |
+//! | section | f32 × n | scales of the codes |
+//! | section | i8 × n × dim | codes |
+//! | section | u16 × n, u16 × n, u32 × n | category, language, creator codes |
+//! | 5 sections | f32 × n | duration, upload day, impressions, clicks, popularity |
+//! | section pair | strings | ids |
+//! | section pair | strings | cards |
+
+use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
+use crate::catalogue::{ItemFacts, ItemId};
+use crate::items::ItemTable;
+use crate::shard::{Hit, Shard, dequantise};
+use serde::{Deserialize, Serialize};
+
+/// The media type of the binary layout.
+pub const MEDIA_TYPE: &str = "application/vnd.recsys.candidates";
+/// The most candidates of one answer.
+pub const MAX_CANDIDATES: u32 = 10_000;
+
+const MAGIC: [u8; 4] = *b"RCND";
+const VERSION: u32 = 1;
+
+/// Where candidates come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Near to a vector of the viewer's clicks.
+    Personal,
+    /// The most popular, for want of a vector.
+    Popular,
+    /// Near to words or a picture.
+    Search,
+}
+
+/// One candidate.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its id.
+    pub id: ItemId,
+    /// Its row in the bundle's item table.
+    pub row: u32,
+    /// Retrieval score: inner product with the unit query; popularity where there was no query.
+    pub score: f32,
+    /// What ranking reads.
+    pub facts: ItemFacts,
+    /// `dim` values, of about unit length, as the shard stores it.
+    pub vector: Vec<f32>,
+    /// A JSON object with what a page shows.
+    pub card: String,
+}
+
+/// An answer of the retrieval stage.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    /// Where they come from.
+    pub source: Source,
+    /// The bundle that they come from, 16 hexadecimal digits.
+    pub bundle: String,
+    /// Why the answer is less than was asked for, where it is.
+    pub degraded: Option<String>,
+    /// The candidates, best first.
+    pub list: Vec<Candidate>,
+}
+
+/// Candidates as references into a shard and an item table: what is written to the wire, or collected in place.
+#[derive(Debug)]
+pub struct Slice<'a> {
+    /// The shard.
+    pub shard: &'a Shard,
+    /// The item table.
+    pub items: &'a ItemTable,
+    /// The hits, best first.
+    pub hits: &'a [Hit],
+    /// Where they come from.
+    pub source: Source,
+    /// The bundle's name.
+    pub bundle: &'a str,
+    /// Why the answer is less than was asked for, where it is.
+    pub degraded: Option<&'a str>,
+}
+
+impl Slice<'_> {
+    /// The binary layout.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let hits = self.hits.get(..MAX_CANDIDATES as usize).unwrap_or(self.hits);
+        let dim = self.shard.dim();
+        let facts: Vec<ItemFacts> = hits.iter().map(|h| self.items.facts(h.row as usize)).collect();
+        let source = match self.source {
+            Source::Personal => 0,
+            Source::Popular => 1,
+            Source::Search => 2,
+        };
+        let mut sink = Sink::new(MAGIC, VERSION);
+        sink.u32(u32::try_from(hits.len()).unwrap_or(u32::MAX));
+        sink.u32(u32::try_from(dim).unwrap_or(u32::MAX));
+        sink.u32(source);
+        sink.u32(1 + u32::from(self.degraded.is_some()));
+        sink.strings([self.bundle].into_iter().chain(self.degraded).map(str::as_bytes));
+        sink.section(self.shard.mean());
+        sink.section(&hits.iter().map(|h| h.row).collect::<Vec<u32>>());
+        sink.section(&hits.iter().map(|h| h.score).collect::<Vec<f32>>());
+        let scale = |h: &Hit| self.shard.scales().get(h.node as usize).copied().unwrap_or(0.0);
+        sink.section(&hits.iter().map(scale).collect::<Vec<f32>>());
+        let codes: Vec<i8> = hits
+            .iter()
+            .flat_map(|h| self.shard.codes(h.node as usize).iter().copied().take(dim))
+            .collect();
+        sink.section(&codes);
+        sink.section(&facts.iter().map(|f| f.category).collect::<Vec<u16>>());
+        sink.section(&facts.iter().map(|f| f.language).collect::<Vec<u16>>());
+        sink.section(&facts.iter().map(|f| f.creator).collect::<Vec<u32>>());
+        for column in COLUMNS {
+            sink.section(&facts.iter().map(column).collect::<Vec<f32>>());
+        }
+        sink.strings(hits.iter().map(|h| self.items.id(h.row as usize).as_bytes()));
+        sink.strings(hits.iter().map(|h| self.items.card(h.row as usize).as_bytes()));
+        sink.finish()
+    }
+
+    /// The same candidates as owned values, without a detour over bytes.
+    #[must_use]
+    pub fn collect(&self) -> Candidates {
+        let candidate = |hit: &Hit| {
+            let row = hit.row as usize;
+            let mut vector = vec![0f32; self.shard.dim()];
+            self.shard.vector(hit.node as usize, &mut vector);
+            let card = self.items.card(row).to_owned();
+            let id = ItemId::new(self.items.id(row)).ok()?;
+            Some(Candidate {
+                id,
+                row: hit.row,
+                score: hit.score,
+                facts: self.items.facts(row),
+                vector,
+                card,
+            })
+        };
+        Candidates {
+            source: self.source,
+            bundle: self.bundle.to_owned(),
+            degraded: self.degraded.map(str::to_owned),
+            list: self.hits.iter().filter_map(candidate).collect(),
+        }
+    }
+}
+
+/// The float columns, in the order of the layout.
+const COLUMNS: [fn(&ItemFacts) -> f32; 5] = [
+    |f| f.duration_s,
+    |f| f.uploaded_day,
+    |f| f.impressions,
+    |f| f.clicks,
+    |f| f.popularity,
+];
+
+impl Candidates {
+    /// Checks an answer's bytes and turns them into values.
+    ///
+    /// # Errors
+    /// A length, count, id or number that the layout does not allow.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+        let file = AlignedBytes::copy_of(bytes);
+        let mut c = Cursor::new("candidates", file.as_slice());
+        c.magic(MAGIC, VERSION)?;
+        c.own_length()?;
+        let n = c.count("number of candidates", 0..=MAX_CANDIDATES)?;
+        let dim = c.count("dimensions", 8..=crate::shard::MAX_DIM)?;
+        let source = match c.count("source", 0..=2)? {
+            0 => Source::Personal,
+            1 => Source::Popular,
+            _ => Source::Search,
+        };
+        let n_notes = c.count("number of notes", 1..=2)?;
+        let notes = Strings::read(&mut c, &file, "notes", n_notes)?;
+        let mean = c.section::<f32>("mean", dim)?;
+        let rows = c.section::<u32>("rows", n)?;
+        let scores = c.section::<f32>("scores", n)?;
+        let scales = c.section::<f32>("scales", n)?;
+        for range in [&mean, &scores, &scales] {
+            if file.view::<f32>(range).iter().any(|v| !v.is_finite()) {
+                return Err(c.error("numbers", "finite ones", "another"));
+            }
+        }
+        let codes = c.section::<i8>("codes", n * dim)?;
+        let category = c.section::<u16>("category", n)?;
+        let language = c.section::<u16>("language", n)?;
+        let creator = c.section::<u32>("creator", n)?;
+        let mut columns = Vec::with_capacity(COLUMNS.len());
+        for _ in COLUMNS {
+            let column = c.section::<f32>("facts", n)?;
+            if file.view::<f32>(&column).iter().any(|v| v.is_infinite()) {
+                return Err(c.error("facts", "finite numbers or NaN", "an infinite one"));
+            }
+            columns.push(column);
+        }
+        let ids = Strings::read(&mut c, &file, "ids", n)?;
+        let cards = Strings::read(&mut c, &file, "cards", n)?;
+        c.end()?;
+
+        let mean = file.view::<f32>(&mean);
+        let float = |range, i: usize| file.view::<f32>(range).get(i).copied().unwrap_or(f32::NAN);
+        let mut list = Vec::with_capacity(n);
+        for (i, codes) in file.view::<i8>(&codes).chunks_exact(dim).enumerate() {
+            let id = ItemId::new(ids.get(&file, i)).map_err(|e| c.error("ids", "an item id", e))?;
+            let mut vector = vec![0f32; dim];
+            dequantise(mean, float(&scales, i), codes, &mut vector);
+            let mut values = columns.iter().map(|r| float(r, i));
+            let mut next = || values.next().unwrap_or(f32::NAN);
+            let facts = ItemFacts {
+                category: file
+                    .view::<u16>(&category)
+                    .get(i)
+                    .copied()
+                    .unwrap_or(ItemFacts::NO_CODE),
+                language: file
+                    .view::<u16>(&language)
+                    .get(i)
+                    .copied()
+                    .unwrap_or(ItemFacts::NO_CODE),
+                creator: file
+                    .view::<u32>(&creator)
+                    .get(i)
+                    .copied()
+                    .unwrap_or(ItemFacts::NO_CREATOR),
+                duration_s: next(),
+                uploaded_day: next(),
+                impressions: next(),
+                clicks: next(),
+                popularity: next(),
+            };
+            let row = file.view::<u32>(&rows).get(i).copied().unwrap_or(u32::MAX);
+            let card = cards.get(&file, i).to_owned();
+            list.push(Candidate {
+                id,
+                row,
+                score: float(&scores, i),
+                facts,
+                vector,
+                card,
+            });
+        }
+        let bundle = notes.get(&file, 0).to_owned();
+        let degraded = (n_notes == 2).then(|| notes.get(&file, 1).to_owned());
+        Ok(Self {
+            source,
+            bundle,
+            degraded,
+            list,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::items::{Dictionaries, ItemRecord, to_bytes};
+    use crate::shard::ShardParts;
+
+    fn bundle() -> (Shard, ItemTable) {
+        let parts = ShardParts {
+            dim: 8,
+            mean: vec![0.1; 8],
+            vectors: (0..24).map(|i| i as f32 / 24.0).collect(),
+            rows: vec![2, 0, 1],
+            ..ShardParts::default()
+        };
+        let record = |id: &str, duration_s| ItemRecord {
+            id: ItemId::new(id).unwrap(),
+            facts: ItemFacts {
+                duration_s,
+                category: 0,
+                ..ItemFacts::unknown()
+            },
+            card: format!("{{\"name\":\"{id}\"}}"),
+        };
+        let lists = Dictionaries {
+            categories: vec!["x".into()],
+            ..Dictionaries::default()
+        };
+        let items = to_bytes(&[record("a", 1.0), record("b", 2.0), record("c", 3.0)], &lists);
+        let open = |bytes: Vec<u8>| AlignedBytes::copy_of(&bytes);
+        (
+            Shard::open(open(parts.to_bytes())).unwrap(),
+            ItemTable::open(open(items)).unwrap(),
+        )
+    }
+
+    fn bytes() -> Vec<u8> {
+        let (shard, items) = bundle();
+        let hits = [
+            Hit {
+                node: 0,
+                row: 2,
+                score: 0.9,
+            },
+            Hit {
+                node: 2,
+                row: 1,
+                score: 0.5,
+            },
+        ];
+        let degraded = Some("no ranker");
+        Slice {
+            shard: &shard,
+            items: &items,
+            hits: &hits,
+            source: Source::Search,
+            bundle: "abc",
+            degraded,
+        }
+        .to_bytes()
+    }
+
+    #[test]
+    fn the_wire_and_the_direct_way_give_the_same() {
+        let (shard, items) = bundle();
+        let hits = [
+            Hit {
+                node: 0,
+                row: 2,
+                score: 0.9,
+            },
+            Hit {
+                node: 2,
+                row: 1,
+                score: 0.5,
+            },
+        ];
+        let slice = Slice {
+            shard: &shard,
+            items: &items,
+            hits: &hits,
+            source: Source::Personal,
+            bundle: "b",
+            degraded: None,
+        };
+        let (wire, direct) = (Candidates::parse(&slice.to_bytes()).unwrap(), slice.collect());
+        assert_eq!(format!("{wire:?}"), format!("{direct:?}"));
+        assert_eq!(wire.list[0].id.as_str(), "c");
+        assert_eq!(wire.list[1].facts.duration_s, 2.0);
+    }
+
+    #[test]
+    fn every_truncation_is_refused_and_no_flip_panics() {
+        let good = bytes();
+        assert_eq!(
+            Candidates::parse(&good).unwrap().degraded.as_deref(),
+            Some("no ranker")
+        );
+        for cut in 0..good.len() {
+            assert!(Candidates::parse(&good[..cut]).is_err(), "cut at {cut}");
+        }
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let _ = Candidates::parse(&bad);
+        }
+    }
+}

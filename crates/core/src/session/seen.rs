@@ -1,0 +1,52 @@
+//! The items that a viewer has had, newest last, bounded.
+
+use crate::catalogue::ItemId;
+use std::collections::{HashSet, VecDeque};
+
+/// Item ids in the order of their last sight; the oldest leave first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenSet {
+    order: VecDeque<ItemId>,
+    members: HashSet<ItemId>,
+}
+
+impl SeenSet {
+    /// Ids kept.
+    pub const MAX: usize = 2_000;
+
+    /// Adds an id as the newest, or moves it there.
+    pub fn insert(&mut self, item: ItemId) {
+        if !self.members.insert(item.clone()) {
+            self.order.retain(|old| *old != item);
+        }
+        self.order.push_back(item);
+        if self.order.len() > Self::MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.members.remove(&oldest);
+        }
+    }
+
+    /// Whether the id is in the set.
+    #[must_use]
+    pub fn contains(&self, item: &ItemId) -> bool {
+        self.members.contains(item)
+    }
+
+    /// Ids, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ItemId> {
+        self.order.iter()
+    }
+
+    /// Number of ids, at most [`Self::MAX`].
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+}

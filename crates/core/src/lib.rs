@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod candidates;
 pub mod catalogue;
 pub mod clip;
+pub mod features;
 pub mod session;
 pub mod items;
 pub mod manifest;

@@ -1,0 +1,169 @@
+//! Why one candidate stands where it stands, in words.
+
+use super::scorer::{Ranker, Scorer};
+use crate::features::{
+    Candidate, DimensionError, FEATURE_COUNT, FEATURES, Feature, Matrix, Stage, UserFeatures,
+};
+use crate::session::Session;
+use crate::vector::dot;
+
+/// Reasons given at most.
+const MAX_REASONS: usize = 3;
+
+/// The click that a candidate resembles most.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Because {
+    /// Index into [`Session::clicks`].
+    pub click: usize,
+    /// Cosine.
+    pub similarity: f32,
+}
+
+/// A feature that lifts a candidate above what is typical of the page.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    /// The feature.
+    pub feature: &'static Feature,
+    /// The candidate's value.
+    pub value: f32,
+    /// The median over all candidates that have one.
+    pub typical: f32,
+    /// How much the score would fall if the value were the typical one; above 0.
+    pub effect: f32,
+}
+
+impl Reason {
+    /// The reason in words, such as "popular now".
+    #[must_use]
+    pub fn words(&self) -> &'static str {
+        if self.value > self.typical {
+            self.feature.high
+        } else {
+            self.feature.low
+        }
+    }
+}
+
+/// Why one candidate stands where it stands.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The nearest click; `None` for a viewer with no clicks.
+    pub because: Option<Because>,
+    /// What sets the candidate apart, the strongest first, at most three.
+    pub reasons: Vec<Reason>,
+}
+
+impl Explanation {
+    /// One sentence. `watched` is the name of the nearest click's item, where it is known.
+    #[must_use]
+    pub fn sentence(&self, watched: Option<&str>) -> String {
+        let reasons = self
+            .reasons
+            .iter()
+            .map(Reason::words)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let text = match (self.because.and(watched), reasons.as_str()) {
+            (Some(name), "") => format!("Because you watched “{name}”"),
+            (Some(name), reasons) => format!("Because you watched “{name}”: {reasons}"),
+            (None, "") => "Chosen among what is available".to_owned(),
+            (None, reasons) => capitalised(reasons),
+        };
+        text + "."
+    }
+}
+
+/// Explains the score of `candidates[index]`; `None` past the last candidate.
+///
+/// A feature's effect is what the score loses when that feature alone takes the median of the candidates. That is
+/// exact for the scorer in use (the trees, or similarity, or popularity) but, unlike Shapley values, it does not add up
+/// to the score: two features that say the same can each have no effect alone.
+///
+/// # Errors
+/// A candidate's vector has another dimension than the session's or the first candidate's.
+pub fn explain(
+    session: &Session,
+    user: &UserFeatures,
+    now_ms: i64,
+    candidates: &[Candidate<'_>],
+    ranker: Option<&Ranker>,
+    index: usize,
+) -> Result<Option<Explanation>, DimensionError> {
+    let matrix = Matrix::fill(session, user, now_ms, candidates)?;
+    let (Some(candidate), Some(row)) = (candidates.get(index), matrix.row(index)) else {
+        return Ok(None);
+    };
+    let because = nearest_click(session, candidate.vector);
+    let reasons = reasons(&matrix, row, Scorer::choose(session, ranker));
+    Ok(Some(Explanation { because, reasons }))
+}
+
+/// Of equally near clicks the newest.
+fn nearest_click(session: &Session, vector: &[f32]) -> Option<Because> {
+    let similar = session.clicks().iter().enumerate();
+    similar
+        .map(|(click, c)| Because {
+            click,
+            similarity: dot(c.vector.as_slice(), vector),
+        })
+        .max_by(|a, b| a.similarity.total_cmp(&b.similarity))
+}
+
+fn reasons(matrix: &Matrix, row: &[f32], scorer: Scorer<'_>) -> Vec<Reason> {
+    let own = |&(_, feature): &(usize, &'static Feature)| feature.stage != Stage::Request;
+    let columns = FEATURES.iter().enumerate().filter(own);
+    let mut changed: Vec<Reason> = Vec::new();
+    // The row itself, then one row for each changed feature.
+    let mut rows = row.to_vec();
+    for (column, feature) in columns {
+        let Some(typical) = median(matrix, column) else {
+            continue;
+        };
+        let value = row[column];
+        if value.is_nan() || value == typical {
+            continue;
+        }
+        let start = rows.len();
+        rows.extend_from_slice(row);
+        rows[start + column] = typical;
+        changed.push(Reason {
+            feature,
+            value,
+            typical,
+            effect: 0.0,
+        });
+    }
+    let scores = scorer.score(&rows);
+    for (reason, score) in changed.iter_mut().zip(&scores[1..]) {
+        reason.effect = scores[0] - score;
+    }
+    strongest(changed)
+}
+
+/// The positive effects, strongest first; one for each wording.
+fn strongest(mut reasons: Vec<Reason>) -> Vec<Reason> {
+    reasons.retain(|reason| reason.effect > 0.0);
+    reasons.sort_by(|a, b| b.effect.total_cmp(&a.effect));
+    let mut kept: Vec<Reason> = Vec::with_capacity(MAX_REASONS);
+    for reason in reasons {
+        if kept.len() < MAX_REASONS && kept.iter().all(|other| other.words() != reason.words()) {
+            kept.push(reason);
+        }
+    }
+    kept
+}
+
+/// The lower median of a column's known values.
+fn median(matrix: &Matrix, column: usize) -> Option<f32> {
+    let values = matrix.values().chunks_exact(FEATURE_COUNT).map(|row| row[column]);
+    let mut known: Vec<f32> = values.filter(|value| !value.is_nan()).collect();
+    known.sort_by(f32::total_cmp);
+    known.get(known.len().saturating_sub(1) / 2).copied()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -22,7 +22,9 @@ pub enum PreprocessError {
         height: u32,
     },
     /// The buffer does not hold width × height × 3 bytes.
-    #[error("picture of {width}×{height} needs {expected} bytes of RGB, found {found}; decode it to 8-bit RGB")]
+    #[error(
+        "picture of {width}×{height} needs {expected} bytes of RGB, found {found}; decode it to 8-bit RGB"
+    )]
     Length {
         /// Width, in pixels.
         width: u32,
@@ -70,8 +72,9 @@ fn taps(input: usize, output: usize, skip: usize, take: usize) -> Vec<Taps> {
             let centre = (x as f64 + 0.5) * scale;
             let start = ((centre - support + 0.5).max(0.0)) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
-            let raw: Vec<f64> =
-                (start..end).map(|i| bicubic((i as f64 - centre + 0.5) / filter_scale)).collect();
+            let raw: Vec<f64> = (start..end)
+                .map(|i| bicubic((i as f64 - centre + 0.5) / filter_scale))
+                .collect();
             let sum: f64 = raw.iter().sum();
             let one = f64::from(1u32 << PRECISION_BITS);
             let weights = raw
@@ -96,7 +99,12 @@ fn clip8(sum: i32) -> u8 {
 ///
 /// # Errors
 /// A side outside 1..=[`MAX_SIDE`], a buffer of another length, or a `size` outside 1..=1024.
-pub fn resize_centre_crop(rgb: &[u8], width: u32, height: u32, size: u32) -> Result<Vec<u8>, PreprocessError> {
+pub fn resize_centre_crop(
+    rgb: &[u8],
+    width: u32,
+    height: u32,
+    size: u32,
+) -> Result<Vec<u8>, PreprocessError> {
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(PreprocessError::Size { width, height });
     }
@@ -106,10 +114,19 @@ pub fn resize_centre_crop(rgb: &[u8], width: u32, height: u32, size: u32) -> Res
     let (w, h, size) = (width as usize, height as usize, size as usize);
     let expected = w * h * 3;
     if rgb.len() != expected {
-        return Err(PreprocessError::Length { width, height, expected, found: rgb.len() });
+        return Err(PreprocessError::Length {
+            width,
+            height,
+            expected,
+            found: rgb.len(),
+        });
     }
     // The longer side is truncated, not rounded, as torchvision and Hugging Face both do.
-    let (out_w, out_h) = if w <= h { (size, size * h / w) } else { (size * w / h, size) };
+    let (out_w, out_h) = if w <= h {
+        (size, size * h / w)
+    } else {
+        (size * w / h, size)
+    };
     let columns = taps(w, out_w, (out_w - size) / 2, size);
     let rows = taps(h, out_h, (out_h - size) / 2, size);
     // Only the rows that some output row reads go through the horizontal pass.
@@ -119,7 +136,11 @@ pub fn resize_centre_crop(rgb: &[u8], width: u32, height: u32, size: u32) -> Res
     let stride = size * 3;
     let half = 1i32 << (PRECISION_BITS - 1);
     let mut middle = vec![0u8; (last - first) * stride];
-    for (line, out) in rgb.chunks_exact(w * 3).skip(first).zip(middle.chunks_exact_mut(stride)) {
+    for (line, out) in rgb
+        .chunks_exact(w * 3)
+        .skip(first)
+        .zip(middle.chunks_exact_mut(stride))
+    {
         for (tap, pixel) in columns.iter().zip(out.chunks_exact_mut(3)) {
             let mut sum = [half; 3];
             for (weight, px) in tap.weights.iter().zip(line.chunks_exact(3).skip(tap.start)) {
@@ -136,7 +157,11 @@ pub fn resize_centre_crop(rgb: &[u8], width: u32, height: u32, size: u32) -> Res
     let mut sums = vec![0i32; stride];
     for (tap, line) in rows.iter().zip(out.chunks_exact_mut(stride)) {
         sums.fill(half);
-        for (weight, source) in tap.weights.iter().zip(middle.chunks_exact(stride).skip(tap.start - first)) {
+        for (weight, source) in tap
+            .weights
+            .iter()
+            .zip(middle.chunks_exact(stride).skip(tap.start - first))
+        {
             for (s, &v) in sums.iter_mut().zip(source) {
                 *s = s.wrapping_add(weight.wrapping_mul(i32::from(v)));
             }
@@ -155,7 +180,9 @@ pub fn normalise(rgb: &[u8], mean: [f32; 3], std: [f32; 3]) -> Vec<f32> {
     let pixels = rgb.len() / 3;
     let mut out = vec![0f32; pixels * 3];
     for (c, plane) in out.chunks_exact_mut(pixels.max(1)).enumerate() {
-        let (Some(mean), Some(std)) = (mean.get(c), std.get(c)) else { break };
+        let (Some(mean), Some(std)) = (mean.get(c), std.get(c)) else {
+            break;
+        };
         for (value, px) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
             let byte = px.get(c).copied().unwrap_or(0);
             *value = (f32::from(byte) / 255.0 - mean) / std;
@@ -170,7 +197,12 @@ mod tests {
 
     #[test]
     fn a_flat_picture_stays_flat() {
-        let rgb: Vec<u8> = [10u8, 130, 250].iter().copied().cycle().take(37 * 23 * 3).collect();
+        let rgb: Vec<u8> = [10u8, 130, 250]
+            .iter()
+            .copied()
+            .cycle()
+            .take(37 * 23 * 3)
+            .collect();
         let out = resize_centre_crop(&rgb, 37, 23, 16).unwrap();
         assert_eq!(out.len(), 16 * 16 * 3);
         assert!(out.chunks(3).all(|p| p == [10, 130, 250]));
@@ -187,9 +219,18 @@ mod tests {
 
     #[test]
     fn refuses_wrong_lengths_and_sides() {
-        assert!(matches!(resize_centre_crop(&[0; 11], 2, 2, 4), Err(PreprocessError::Length { .. })));
-        assert!(matches!(resize_centre_crop(&[], 0, 2, 4), Err(PreprocessError::Size { .. })));
-        assert!(matches!(resize_centre_crop(&[0; 3], 1, 1, 0), Err(PreprocessError::OutputSize(0))));
+        assert!(matches!(
+            resize_centre_crop(&[0; 11], 2, 2, 4),
+            Err(PreprocessError::Length { .. })
+        ));
+        assert!(matches!(
+            resize_centre_crop(&[], 0, 2, 4),
+            Err(PreprocessError::Size { .. })
+        ));
+        assert!(matches!(
+            resize_centre_crop(&[0; 3], 1, 1, 0),
+            Err(PreprocessError::OutputSize(0))
+        ));
     }
 
     #[test]

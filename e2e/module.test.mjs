@@ -1,0 +1,125 @@
+// The browser module by itself: how it fails, and that it says so.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launchChromium } from "./browser.mjs";
+import { siteFromEnvironment, startSite } from "./server.mjs";
+
+let browser;
+let server;
+
+before(async () => {
+  const site = siteFromEnvironment();
+  [server, browser] = await Promise.all([startSite({ site }), launchChromium()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.dispose();
+});
+
+/**
+ * Opens a `Recommender` in a page of the site and calls `body` there, which finds it as `globalThis.rec`.
+ * @param {() => Promise<unknown>} body
+ * @param {{block?: string}} [options] a URL pattern that the site seems not to have
+ * @returns {Promise<{value: unknown}|{name: string, message: string}>} what `open` and `body` gave or threw
+ */
+async function inBrowser(body, { block } = {}) {
+  const context = await browser.newContext();
+  try {
+    if (block) await context.route(block, (route) => route.fulfill({ status: 404, body: "" }));
+    const tab = await context.newPage();
+    // A document of the site that runs no script of its own.
+    await tab.goto(`${server.url}/icon.svg`);
+    await tab.evaluate(() => {
+      globalThis.outcome = (work) =>
+        Promise.race([work(), new Promise((_, reject) => setTimeout(reject, 10_000, new Error("no answer in 10 s")))]).then(
+          (value) => ({ value }),
+          ({ name, message }) => ({ name, message }),
+        );
+    });
+    const opened = await tab.evaluate(() =>
+      outcome(async () => {
+        const { Recommender } = await import("/pkg/index.js");
+        globalThis.Recommender = Recommender;
+        globalThis.rec = await Recommender.open({ endpoint: location.origin });
+      }),
+    );
+    if (opened.name) return opened;
+    await tab.evaluate(`globalThis.body = ${body}`);
+    return await tab.evaluate(() => outcome(globalThis.body));
+  } finally {
+    await context.close();
+  }
+}
+
+test("a wrong argument is an error with a name and a remedy, and the next call works", async () => {
+  const { value } = await inBrowser(async () => {
+    const tries = [
+      () => rec.record({ event: "click", item: "no-such-video" }),
+      () => rec.record({ event: "wink", item: "x" }),
+      () => rec.record({ event: "click" }),
+      () => rec.explain("no-such-video"),
+      () => rec.recommend({ k: 0 }),
+      () => rec.recommend({ k: -1 }),
+      () => rec.recommend({ k: 2.5 }),
+      () => rec.recommend({ k: 1e9 }),
+      () => rec.recommend({ k: "ten" }),
+      () => rec.search({ text: "" }),
+      () => rec.setMode("stealth"),
+    ];
+    const errors = [];
+    for (const attempt of tries) {
+      errors.push(await attempt().then(() => null, ({ name, message }) => ({ name, message })));
+    }
+    return { errors, tries: tries.map(String), after: (await rec.recommend({ k: 5 })).items.length };
+  });
+  value.errors.forEach((error, index) => {
+    assert.ok(error, `${value.tries[index]} must be refused`);
+    assert.notEqual(error.name, "Error", `${value.tries[index]} must fail with a name of its own: ${error.message}`);
+    assert.ok(error.message.length > 15, `${value.tries[index]} must say what is wrong; it says "${error.message}"`);
+  });
+  assert.equal(value.after, 5);
+});
+
+test("a search in local mode is refused and sends nothing", async () => {
+  const { value } = await inBrowser(async () => {
+    await rec.setMode("local");
+    const before = (await rec.sent()).length;
+    const refusal = await rec.search({ text: "a fox" }).then(() => null, ({ name }) => name);
+    return { refusal, sent: (await rec.sent()).length - before };
+  });
+  assert.deepEqual(value, { refusal: "ModeForbids", sent: 0 });
+});
+
+test("a closed recommender rejects pending and later calls", async () => {
+  const { value } = await inBrowser(async () => {
+    const pending = rec.recommend({ k: 5 }).then(() => null, ({ name }) => name);
+    rec.close();
+    return [await pending, await rec.sent().then(() => null, ({ name }) => name)];
+  });
+  assert.deepEqual(value, ["Closed", "Closed"]);
+});
+
+test("an argument that can't be cloned is refused by name", async () => {
+  const { value } = await inBrowser(() => rec.record({ event: "click", item: () => 1 }).then(() => null, ({ name }) => name));
+  assert.equal(value, "NotCloneable");
+});
+
+test("`new Recommender` says how one is made", async () => {
+  const error = await inBrowser(async () => new Recommender());
+  assert.equal(error.name, "TypeError");
+  assert.match(error.message, /Recommender\.open/);
+});
+
+for (const [part, block, name] of [
+  ["worker script", "**/pkg/worker.js", "Crashed"],
+  ["generated module", "**/pkg/recsys.js", "Crashed"],
+  ["WebAssembly file", "**/pkg/recsys.wasm", "Network"],
+]) {
+  test(`without its ${part}, open fails with ${name}`, async () => {
+    const error = await inBrowser(async () => "opened", { block });
+    assert.equal(error.name, name, `it gave ${JSON.stringify(error)}`);
+    assert.ok(error.message.includes("/pkg/"), `the message names the file: ${error.message}`);
+  });
+}

@@ -112,7 +112,7 @@ pub(super) fn log_count(x: f32) -> f32 {
     libm::log1pf(count(x))
 }
 
-fn known<T: PartialEq>(code: T, none: T) -> Option<T> {
+fn known<T: PartialEq + Copy>(code: T, none: T) -> Option<T> {
     Some(code).filter(|code| *code != none)
 }
 

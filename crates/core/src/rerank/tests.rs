@@ -20,7 +20,7 @@ impl World {
         let ids = (0..n).map(|i| ItemId::new(format!("v{i}")).unwrap()).collect();
         let fact = |i: usize| ItemFacts {
             popularity: i as f32,
-            duration_s: if i % 2 == 0 { 30.0 } else { 300.0 },
+            duration_s: if i.is_multiple_of(2) { 30.0 } else { 300.0 },
             ..ItemFacts::unknown()
         };
         let angle = |i: usize| (i as f32 * 10.0).to_radians();

@@ -1,0 +1,159 @@
+//! One line of JSON to one typed event.
+
+use super::{Event, EventKind};
+use crate::catalogue::{ItemId, ItemIdError};
+use crate::features::{AgeBand, AgeBandError};
+use serde::Deserialize;
+use thiserror::Error;
+
+/// Times in milliseconds: 1973 to 2286. Seconds and microseconds of our century fall outside.
+const TIMES_MS: std::ops::RangeInclusive<i64> = 100_000_000_000..=10_000_000_000_000;
+
+/// Why a line is no event.
+#[derive(Debug, Error)]
+pub enum EventError {
+    /// No JSON object with fields of the right types.
+    #[error("{0}; expected one JSON object with the fields of docs/events.md")]
+    Json(#[from] serde_json::Error),
+    /// A field that this kind of event needs is absent.
+    #[error("a {event} event has no `{field}`; add it")]
+    Missing {
+        /// Kind of event.
+        event: &'static str,
+        /// Field.
+        field: &'static str,
+    },
+    /// Another kind of event.
+    #[error("`event` is {0:?}; expected impression, click, watch or search")]
+    Kind(String),
+    /// A time that is not in milliseconds.
+    #[error("`ts` is {0}; expected whole milliseconds since 1970-01-01 UTC (seconds × 1000)")]
+    Time(i64),
+    /// A bad item id.
+    #[error("`item`: {0}")]
+    Item(#[from] ItemIdError),
+    /// A bad age band.
+    #[error("`user.age_band`: {0}")]
+    AgeBand(#[from] AgeBandError),
+    /// A watch time that is no time.
+    #[error("`watch_seconds` is {0}; expected a finite number, 0 or more")]
+    WatchSeconds(f64),
+    /// A propensity that is no probability.
+    #[error("`propensity` is {0}; expected a probability above 0 and at most 1")]
+    Propensity(f64),
+}
+
+#[derive(Deserialize)]
+struct Line {
+    event: String,
+    ts: i64,
+    session: Option<String>,
+    request: Option<String>,
+    item: Option<String>,
+    position: Option<u32>,
+    watch_seconds: Option<f64>,
+    query: Option<String>,
+    arm: Option<String>,
+    propensity: Option<f64>,
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: Option<String>,
+    age_band: Option<String>,
+    language: Option<String>,
+}
+
+/// Reads one line.
+///
+/// # Errors
+/// Broken JSON, a missing field, or a value out of its range.
+pub fn parse_line(line: &str) -> Result<Event, EventError> {
+    let line: Line = serde_json::from_str(line)?;
+    if !TIMES_MS.contains(&line.ts) {
+        return Err(EventError::Time(line.ts));
+    }
+    let (id, age_band, language) = match line.user {
+        Some(user) => (user.id, user.age_band, user.language),
+        None => (None, None, None),
+    };
+    let kind = match line.event.as_str() {
+        "impression" => impression(line.request, line.item, line.position, line.arm, line.propensity)?,
+        "click" => EventKind::Click {
+            request: line.request,
+            item: item("click", line.item)?,
+        },
+        "watch" => watch(line.request, line.item, line.watch_seconds)?,
+        "search" => EventKind::Search {
+            query: needed("search", "query", line.query)?,
+        },
+        _ => return Err(EventError::Kind(line.event)),
+    };
+    let age_band = age_band.map(|band| AgeBand::parse(&band)).transpose()?;
+    let viewer = id.or(line.session).ok_or(EventError::Missing {
+        event: kind.name(),
+        field: "session",
+    })?;
+    Ok(Event {
+        ts_ms: line.ts,
+        viewer,
+        age_band,
+        language,
+        kind,
+    })
+}
+
+impl EventKind {
+    /// The value of `event`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Impression { .. } => "impression",
+            Self::Click { .. } => "click",
+            Self::Watch { .. } => "watch",
+            Self::Search { .. } => "search",
+        }
+    }
+}
+
+fn impression(
+    request: Option<String>,
+    id: Option<String>,
+    position: Option<u32>,
+    arm: Option<String>,
+    propensity: Option<f64>,
+) -> Result<EventKind, EventError> {
+    const NAME: &str = "impression";
+    if let Some(p) = propensity.filter(|&p| !(p > 0.0 && p <= 1.0)) {
+        return Err(EventError::Propensity(p));
+    }
+    Ok(EventKind::Impression {
+        request: needed(NAME, "request", request)?,
+        item: item(NAME, id)?,
+        position: needed(NAME, "position", position)?,
+        arm,
+        propensity,
+    })
+}
+
+fn watch(request: Option<String>, id: Option<String>, seconds: Option<f64>) -> Result<EventKind, EventError> {
+    let item = item("watch", id)?;
+    let seconds = needed("watch", "watch_seconds", seconds)?;
+    if !(0.0..=f64::from(f32::MAX)).contains(&seconds) {
+        return Err(EventError::WatchSeconds(seconds));
+    }
+    Ok(EventKind::Watch {
+        request,
+        item,
+        seconds: seconds as f32,
+    })
+}
+
+fn item(event: &'static str, id: Option<String>) -> Result<ItemId, EventError> {
+    Ok(ItemId::new(needed(event, "item", id)?)?)
+}
+
+fn needed<T>(event: &'static str, field: &'static str, value: Option<T>) -> Result<T, EventError> {
+    value.ok_or(EventError::Missing { event, field })
+}

@@ -92,6 +92,21 @@ test("a search in local mode is refused and sends nothing", async () => {
   assert.deepEqual(value, { refusal: "ModeForbids", sent: 0 });
 });
 
+test("without the ranker the order is by similarity, and the slate says so", async () => {
+  const manifest = await (await fetch(`${server.url}/v1/manifest`)).json();
+  const { value } = await inBrowser(
+    async () => {
+      const [{ item }] = (await rec.recommend({ k: 5 })).items;
+      await rec.record({ event: "click", item: item.id });
+      const { items, degraded } = await rec.recommend({ k: 5 });
+      return { length: items.length, degraded };
+    },
+    { block: `**/${manifest.ranker.file}` },
+  );
+  assert.equal(value.length, 5);
+  assert.match(value.degraded, /ranker/);
+});
+
 test("a closed recommender rejects pending and later calls", async () => {
   const { value } = await inBrowser(async () => {
     const pending = rec.recommend({ k: 5 }).then(() => null, ({ name }) => name);

@@ -36,6 +36,14 @@ export class Page {
     });
     page.tab = await page.#context.newPage();
     page.tab.setDefaultTimeout(TIMEOUT_MS);
+    await page.tab.addInitScript(() => {
+      const { animate } = Element.prototype;
+      globalThis.animatedCards = 0;
+      Element.prototype.animate = function (...motion) {
+        if (this.matches(".card")) globalThis.animatedCards += 1;
+        return animate.apply(this, motion);
+      };
+    });
     page.tab.on("console", (message) => message.type() === "error" && page.complaints.push(message.text()));
     page.tab.on("pageerror", (error) => page.complaints.push(String(error)));
     await page.tab.goto(url);
@@ -80,6 +88,11 @@ export class Page {
           name: card.querySelector(".name").textContent,
         })),
       );
+  }
+
+  /** How many cards have been moved visibly since the page was loaded. */
+  animatedCards() {
+    return this.tab.evaluate(() => globalThis.animatedCards);
   }
 
   /** Ids in "recently watched", newest first. */

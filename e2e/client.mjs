@@ -1,0 +1,69 @@
+// What the worker tests share: a client of the HTTP API, and checks of the two forms that an answer may have.
+
+import assert from "node:assert/strict";
+
+const JSON_TYPE = "application/json";
+
+export class Client {
+  #url;
+
+  constructor(url) {
+    this.#url = url;
+  }
+
+  get(path) {
+    return fetch(this.#url + path);
+  }
+
+  /** Posts a value as JSON, or a string as it is. */
+  post(path, body, type = JSON_TYPE) {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    return fetch(this.#url + path, { method: "POST", headers: { "content-type": type }, body: text });
+  }
+
+  recs(body) {
+    return this.post("/v1/recs", body);
+  }
+
+  request(path, options) {
+    return fetch(this.#url + path, options);
+  }
+}
+
+/** Reads an answer that must be a slate, and checks its form. */
+export async function isSlate(response) {
+  const text = await response.text();
+  assert.equal(response.status, 200, `expected a slate, got ${response.status}: ${text.slice(0, 400)}`);
+  assert.match(response.headers.get("content-type"), /^application\/json/);
+  const slate = JSON.parse(text);
+  assert.equal(typeof slate.bundle, "string");
+  assert.ok(Number.isInteger(slate.sequence), `sequence is ${slate.sequence}`);
+  assert.ok(["personal", "popular", "search"].includes(slate.source), `source is ${slate.source}`);
+  const ids = new Set();
+  let last = Infinity;
+  for (const { id, name, score } of slate.items) {
+    assert.equal(typeof id, "string");
+    assert.equal(typeof name, "string", `${id} has no name`);
+    assert.ok(Number.isFinite(score) && score <= last, `scores must fall: ${score} after ${last} at ${id}`);
+    last = score;
+    ids.add(id);
+  }
+  assert.equal(ids.size, slate.items.length, "no video may come twice");
+  return slate;
+}
+
+/** Reads an answer that must be an RFC 9457 problem document with one of these statuses, and checks its form. */
+export async function isProblem(response, statuses) {
+  const text = await response.text();
+  assert.ok(
+    statuses.includes(response.status),
+    `expected status ${statuses.join(" or ")}, got ${response.status}: ${text.slice(0, 400)}`,
+  );
+  assert.match(response.headers.get("content-type"), /^application\/problem\+json/);
+  const problem = JSON.parse(text);
+  for (const field of ["type", "title", "detail"]) {
+    assert.ok(typeof problem[field] === "string" && problem[field].length > 0, `${field} is missing: ${text}`);
+  }
+  assert.equal(problem.status, response.status);
+  return problem;
+}

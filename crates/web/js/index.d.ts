@@ -131,8 +131,8 @@ export class Recommender {
   sent(): Promise<Sent[]>;
   /** Deletes all stored events. */
   forget(): Promise<void>;
-  /** All stored data, ready for `JSON.stringify`. */
-  export(): Promise<object>;
+  /** All stored data, ready for `JSON.stringify`; `watched` lists the clicked videos, newest first. */
+  export(): Promise<{ watched: Item[]; [stored: string]: unknown }>;
   /** The shared thumbnail sheets, the same for everybody. */
   sheets(): Promise<Sheet[]>;
   /** Stops the Web Worker. Pending and later calls reject with `Closed`. */

@@ -152,7 +152,7 @@ impl Words {
             place,
             ..
         } = self;
-        match rng.below(11) {
+        match rng.below(14) {
             0 | 1 => (*thing).to_owned(),
             2 | 3 => format!("{colour} {thing}"),
             4 => format!("{adjective} {noun}"),
@@ -161,6 +161,9 @@ impl Words {
             7 => format!("{thing} {place}"),
             8 => (*noun).to_owned(),
             9 => format!("{colour} {kind}"),
+            10 => (*colour).to_owned(),
+            11 => (*adjective).to_owned(),
+            12 => (*time).to_owned(),
             _ => format!("{noun} {time}"),
         }
     }

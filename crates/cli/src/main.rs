@@ -1,2 +1,50 @@
 //! The `recsys` command.
-fn main() {}
+
+mod bundle;
+mod clock;
+mod commands;
+mod graph;
+mod media;
+mod model;
+mod sprites;
+
+use clap::{Parser, Subcommand};
+
+/// Video recommendations that run where the viewer is.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Export training pairs for CLIP from the demo world's renderer
+    DemoPairs(commands::demo_pairs::Args),
+    /// Make a bundle from a catalogue of videos, or from vectors that you already have
+    Index(commands::index::Args),
+    /// Search a bundle with vectors, words or a picture
+    Search(commands::search::Args),
+    /// Read JSON strings, one a line, and write CLIP's token ids, one JSON array a line
+    Tokenize(commands::tokenize::Args),
+    /// Check every file of a bundle; exit code 1 and the reason on the first fault
+    Verify(commands::verify::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    let result = match Cli::parse().command {
+        Command::DemoPairs(args) => commands::demo_pairs::run(args),
+        Command::Index(args) => commands::index::run(args),
+        Command::Search(args) => commands::search::run(args),
+        Command::Tokenize(args) => commands::tokenize::run(args),
+        Command::Verify(args) => commands::verify::run(args),
+    };
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,5 +1,9 @@
 //! What the recommender knows of a video: its id and the numbers that ranking reads.
 
+mod video;
+
+pub use video::{MAX_LINE_BYTES, Video, VideoError};
+
 use thiserror::Error;
 
 /// A video's id in its catalogue: 1 to [`ItemId::MAX_BYTES`] bytes of UTF-8 without control characters.

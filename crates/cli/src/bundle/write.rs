@@ -1,0 +1,123 @@
+//! Writing a bundle so that readers see the old one or the new one.
+
+use super::Bundle;
+use anyhow::{Context, Result, ensure};
+use recsys_core::items::{self, ItemRecord};
+use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::manifest::{self, FileEntry, Manifest};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Collects the files of a bundle in a folder beside its destination, and moves them there in one go.
+///
+/// Where it is dropped before [`BundleWriter::publish`], nothing is left and the destination is as it was.
+pub struct BundleWriter {
+    out: PathBuf,
+    stage: TempDir,
+}
+
+impl BundleWriter {
+    /// Starts a bundle for `out`, which may hold an older bundle, be empty, or not exist.
+    ///
+    /// # Errors
+    /// `out` holds something else, or the folder beside it cannot be made.
+    pub fn new(out: &Path) -> Result<Self> {
+        let exists = out.exists();
+        if exists && !out.join(manifest::FILE_NAME).is_file() {
+            let mut entries = std::fs::read_dir(out)
+                .with_context(|| format!("{}: expected a folder for the bundle", out.display()))?;
+            ensure!(
+                entries.next().is_none(),
+                "{}: expected a bundle, an empty folder or nothing, found other files; choose another --out",
+                out.display()
+            );
+        }
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(parent).with_context(|| format!("{}: cannot make the folder", parent.display()))?;
+        let stage = tempfile::Builder::new()
+            .prefix(".recsys-bundle-")
+            .tempdir_in(parent)
+            .with_context(|| format!("{}: cannot make a folder in it", parent.display()))?;
+        Ok(Self { out: out.to_owned(), stage })
+    }
+
+    /// One more than the sequence of the bundle that `out` holds; 1 where it holds none.
+    pub fn next_sequence(&self) -> Result<u64> {
+        let path = self.out.join(manifest::FILE_NAME);
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let old = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
+                Ok(old.sequence.saturating_add(1))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(1),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// Writes a file under a name that holds its hash.
+    pub fn add(&self, stem: &str, extension: &str, bytes: &[u8]) -> Result<FileEntry> {
+        let entry = FileEntry::of(stem, extension, bytes);
+        let path = self.stage.path().join(&entry.file);
+        std::fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))?;
+        Ok(entry)
+    }
+
+    /// Moves the files to the destination, the manifest last, and removes files that no longer belong to it.
+    /// Files that the manifest names and that are not in the stage must already be there.
+    pub fn publish(self, manifest: &Manifest) -> Result<()> {
+        let bytes = manifest.to_bytes();
+        Manifest::parse(&bytes).context("the new manifest is not valid: this is a bug in recsys")?;
+        std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
+        for entry in manifest.files() {
+            let (from, to) = (self.stage.path().join(&entry.file), self.out.join(&entry.file));
+            if from.exists() {
+                std::fs::rename(&from, &to).with_context(|| format!("{}: cannot write", to.display()))?;
+            }
+            ensure!(to.is_file(), "{}: missing, though the manifest names it", to.display());
+        }
+        let staged = self.stage.path().join(manifest::FILE_NAME);
+        std::fs::write(&staged, &bytes).with_context(|| staged.display().to_string())?;
+        let target = self.out.join(manifest::FILE_NAME);
+        std::fs::rename(&staged, &target).with_context(|| format!("{}: cannot write", target.display()))?;
+        remove_unnamed(&self.out, manifest)
+    }
+}
+
+/// Removes bundle files that the manifest does not name; files of other kinds stay.
+fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
+    let named: HashSet<&str> = manifest.files().map(|f| f.file.as_str()).collect();
+    for entry in std::fs::read_dir(out).with_context(|| out.display().to_string())? {
+        let path = entry.with_context(|| out.display().to_string())?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        let ours = ["shard-", "items-", "ranker-", "sprites-"].iter().any(|stem| name.starts_with(stem));
+        if ours && !named.contains(name) {
+            std::fs::remove_file(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+impl Bundle {
+    /// Publishes this bundle again under the next sequence with another ranker and with facts changed by `facts_of`
+    /// (statistics, say); vectors and sprites stay as they are.
+    pub fn replace_ranker(&self, ranker: &[u8], facts_of: impl Fn(usize, ItemFacts) -> ItemFacts) -> Result<()> {
+        let writer = BundleWriter::new(self.dir())?;
+        let records: Vec<ItemRecord> = (0..self.len())
+            .map(|row| {
+                let id = ItemId::new(self.items().id(row))?;
+                let facts = facts_of(row, self.facts(row));
+                Ok(ItemRecord { id, facts, card: self.items().card(row).to_owned() })
+            })
+            .collect::<Result<_>>()?;
+        let mut manifest = self.manifest().clone();
+        manifest.sequence = writer.next_sequence()?;
+        manifest.created = crate::clock::now_rfc3339();
+        manifest.item_table = writer.add("items", "bin", &items::to_bytes(&records, &self.items().dictionaries()))?;
+        manifest.ranker = Some(writer.add("ranker", "bin", ranker)?);
+        writer.publish(&manifest)
+    }
+}

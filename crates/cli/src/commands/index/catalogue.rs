@@ -1,0 +1,154 @@
+//! From lines of `videos.jsonl` to records of the item table.
+
+use anyhow::{Context, Result, ensure};
+use recsys_core::catalogue::{ItemFacts, Video};
+use recsys_core::items::{Dictionaries, ItemRecord};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Reads a catalogue. Empty lines are passed over.
+pub fn read(path: &Path) -> Result<Vec<Video>> {
+    let bytes = std::fs::read(path).with_context(|| format!("{}: cannot read it", path.display()))?;
+    let mut videos = Vec::new();
+    let mut lines = HashMap::new();
+    for (number, line) in bytes.split(|&b| b == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let at = || format!("{}, line {}", path.display(), number + 1);
+        let video = Video::parse(line).with_context(at)?;
+        if let Some(first) = lines.insert(video.id.clone(), number + 1) {
+            anyhow::bail!("{}: id {:?} is that of line {first} already; ids must differ", at(), video.id.as_str());
+        }
+        videos.push(video);
+    }
+    ensure!(!videos.is_empty(), "{}: expected at least one video, found none", path.display());
+    Ok(videos)
+}
+
+/// Gives each different text a code in order of first appearance.
+#[derive(Default)]
+struct Codes {
+    codes: HashMap<String, usize>,
+    names: Vec<String>,
+}
+
+impl Codes {
+    fn code(&mut self, name: &str) -> usize {
+        let next = self.names.len();
+        let code = *self.codes.entry(name.to_owned()).or_insert(next);
+        if code == next {
+            self.names.push(name.to_owned());
+        }
+        code
+    }
+
+    /// A code that fits `T` and stays below its largest value; `missing` otherwise.
+    fn code_or<T: TryFrom<usize> + PartialEq + Copy>(&mut self, name: Option<&String>, missing: T) -> T {
+        name.and_then(|name| T::try_from(self.code(name)).ok()).unwrap_or(missing)
+    }
+}
+
+/// Records and the lists that their codes index.
+pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
+    let (mut categories, mut languages, mut creators) = (Codes::default(), Codes::default(), Codes::default());
+    let mut records = Vec::with_capacity(videos.len());
+    for video in videos {
+        let at = || format!("video {:?}", video.id.as_str());
+        let duration_s = video.duration.as_deref().map(seconds).transpose().with_context(at)?;
+        let uploaded_day = video.upload_date.as_deref().map(day).transpose().with_context(at)?;
+        let facts = ItemFacts {
+            category: categories.code_or(video.genre.as_ref(), ItemFacts::NO_CODE),
+            language: languages.code_or(video.language.as_ref(), ItemFacts::NO_CODE),
+            creator: creators.code_or(video.creator.as_ref(), ItemFacts::NO_CREATOR),
+            duration_s: duration_s.unwrap_or(f32::NAN),
+            uploaded_day: uploaded_day.unwrap_or(f32::NAN),
+            impressions: video.impressions.map_or(f32::NAN, |v| v as f32),
+            ..ItemFacts::unknown()
+        };
+        records.push(ItemRecord { id: video.id.clone(), facts, card: card(video, facts.duration_s) });
+    }
+    for (what, list) in [("categories", &categories), ("languages", &languages)] {
+        ensure!(list.names.len() < 65_535, "the catalogue has {} {what}, at most 65534 are allowed", list.names.len());
+    }
+    let dictionaries =
+        Dictionaries { categories: categories.names, languages: languages.names, creators: creators.names };
+    Ok((records, dictionaries))
+}
+
+/// What a page shows.
+fn card(video: &Video, duration_s: f32) -> String {
+    let mut card = Map::new();
+    let texts = [
+        ("name", Some(&video.name)),
+        ("creator", video.creator.as_ref()),
+        ("category", video.genre.as_ref()),
+        ("language", video.language.as_ref()),
+        ("uploadDate", video.upload_date.as_ref()),
+        ("thumbnailUrl", video.thumbnail_url.as_ref()),
+        ("previewUrl", video.preview_url.as_ref()),
+        ("contentUrl", video.content_url.as_ref()),
+    ];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            card.insert(key.to_owned(), Value::String(text.clone()));
+        }
+    }
+    if duration_s.is_finite() {
+        card.insert("durationSeconds".to_owned(), Value::from(duration_s));
+    }
+    Value::Object(card).to_string()
+}
+
+/// An ISO 8601 duration in seconds.
+fn seconds(text: &str) -> Result<f32> {
+    let bad = || format!("duration {text:?}: expected ISO 8601, such as PT1M30S");
+    let span: jiff::Span = text.parse().with_context(bad)?;
+    let total = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours())).with_context(bad)?;
+    ensure!(total >= 0.0, "{}", bad());
+    Ok(total as f32)
+}
+
+/// An ISO 8601 date, or date and time, in days since 1970-01-01 UTC.
+fn day(text: &str) -> Result<f32> {
+    let date = text.parse::<jiff::civil::Date>().and_then(|d| d.to_zoned(jiff::tz::TimeZone::UTC));
+    let timestamp = match text.parse::<jiff::Timestamp>() {
+        Ok(timestamp) => timestamp,
+        Err(_) => date
+            .with_context(|| format!("uploadDate {text:?}: expected ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z"))?
+            .timestamp(),
+    };
+    Ok((timestamp.as_second() as f64 / 86_400.0) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_dates() {
+        assert_eq!(seconds("PT1M30S").unwrap(), 90.0);
+        assert_eq!(seconds("P1DT1H").unwrap(), 90_000.0);
+        assert!(seconds("90").is_err());
+        assert_eq!(day("1970-01-02").unwrap(), 1.0);
+        assert_eq!(day("1970-01-01T12:00:00Z").unwrap(), 0.5);
+        assert!(day("last week").is_err());
+    }
+
+    #[test]
+    fn codes_follow_first_appearance_and_missing_stays_missing() {
+        let video = |line: &str| Video::parse(line.as_bytes()).unwrap();
+        let videos = [
+            video(r#"{"id":"a","name":"A","genre":"x","creator":"c1"}"#),
+            video(r#"{"id":"b","name":"B","genre":"y"}"#),
+            video(r#"{"id":"c","name":"C","genre":"x","duration":"PT5S"}"#),
+        ];
+        let (records, lists) = records(&videos).unwrap();
+        assert_eq!(lists.categories, ["x", "y"]);
+        assert_eq!(records.iter().map(|r| r.facts.category).collect::<Vec<_>>(), [0, 1, 0]);
+        assert_eq!(records[1].facts.creator, ItemFacts::NO_CREATOR);
+        assert_eq!(records[2].facts.duration_s, 5.0);
+        assert!(records[2].card.contains("\"durationSeconds\":5"));
+    }
+}

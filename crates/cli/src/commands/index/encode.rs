@@ -1,0 +1,140 @@
+//! Vector generation: media → key frames → CLIP → one unit vector a video.
+
+use super::{Args, Indexed, catalogue, progress};
+use crate::media::{self, Picture};
+use crate::model::ModelDir;
+use crate::sprites;
+use anyhow::{Context, Result, bail, ensure};
+use image::RgbImage;
+use recsys_core::catalogue::Video;
+use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A video's vector and still.
+struct Encoded {
+    vector: Vec<f32>,
+    still: Option<RgbImage>,
+}
+
+/// Encodes every video of a catalogue.
+pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
+    ensure!((0.0..=1.0).contains(&args.title_weight), "--title-weight {}: expected 0 to 1", args.title_weight);
+    let mut videos = catalogue::read(path)?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    let model = ModelDir::open(&args.model)?;
+    let (text, image) = (model.text()?, model.image()?);
+    let bar = progress("encode", videos.len());
+
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<Option<Result<Encoded>>>> = Mutex::new(videos.iter().map(|_| None).collect());
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let work = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(video) = videos.get(i) else { break };
+            let encoded = encode(video, base, args, &text, &image);
+            if let Ok(mut results) = results.lock()
+                && let Some(slot) = results.get_mut(i)
+            {
+                *slot = Some(encoded);
+            }
+            bar.inc(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..args.threads.unwrap_or(cores).clamp(1, 256) {
+            scope.spawn(work);
+        }
+    });
+    bar.finish_and_clear();
+
+    let results = results.into_inner().map_err(|_| anyhow::anyhow!("a worker thread failed"))?;
+    let mut encoded = Vec::with_capacity(results.len());
+    let mut failures = Vec::new();
+    let mut kept = vec![true; videos.len()];
+    for ((video, result), kept) in videos.iter().zip(results).zip(&mut kept) {
+        match result.context("not encoded").and_then(|r| r) {
+            Ok(one) => encoded.push(one),
+            Err(error) => {
+                failures.push(format!("video {:?}: {error:#}", video.id.as_str()));
+                *kept = false;
+            }
+        }
+    }
+    report(&failures, args.skip_bad)?;
+    ensure!(!encoded.is_empty(), "no video could be encoded");
+    let mut keep = kept.iter();
+    videos.retain(|_| *keep.next().unwrap_or(&false));
+
+    let (records, dictionaries) = catalogue::records(&videos)?;
+    let dim = model.model().dim as usize;
+    let vectors = encoded.iter().flat_map(|e| e.vector.iter().copied()).collect();
+    let stills = encoded.into_iter().map(|e| e.still).collect();
+    Ok(Indexed { records, dictionaries, vectors, dim, encoder: Some(model.reference()), stills })
+}
+
+/// Names the failures; an error unless they may be left out.
+fn report(failures: &[String], skip: bool) -> Result<()> {
+    const SHOWN: usize = 10;
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let mut list = failures.iter().take(SHOWN).map(|f| format!("\n  {f}")).collect::<String>();
+    if failures.len() > SHOWN {
+        list.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
+    }
+    if skip {
+        eprintln!("left out {} video(s):{list}", failures.len());
+        return Ok(());
+    }
+    bail!("{} video(s) cannot be indexed; mend them, or leave them out with --skip-bad:{list}", failures.len())
+}
+
+fn encode(
+    video: &Video, base: &Path, args: &Args, text: &TextEncoder, image: &ImageEncoder,
+) -> Result<Encoded> {
+    let Some(url) = &video.content_url else {
+        bail!("it has no `contentUrl`; give it a file beside the catalogue");
+    };
+    ensure!(!url.contains("://"), "`contentUrl` {url}: expected a path; fetch the media first");
+    let frames = media::key_frames(&base.join(url), args.frames.into())?;
+    let still = frames.get(frames.len() / 2).and_then(sprites::still);
+    let mut vector = mean_of_frames(&frames, image)?;
+    match text.encode(&video.name) {
+        Ok(title) => {
+            for (v, t) in vector.iter_mut().zip(title) {
+                *v = *v * (1.0 - args.title_weight) + t * args.title_weight;
+            }
+        }
+        // A title in words that the model does not know says nothing; the frames do.
+        Err(ClipError::NoKnownWord(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Encoded { vector: unit(&vector)?, still })
+}
+
+/// The unit vector of the mean of the frames' unit vectors.
+fn mean_of_frames(frames: &[Picture], image: &ImageEncoder) -> Result<Vec<f32>> {
+    let mut sum: Vec<f32> = Vec::new();
+    for frame in frames {
+        let vector = image.encode(&frame.rgb, frame.width, frame.height)?;
+        if sum.is_empty() {
+            sum = vector;
+        } else {
+            sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v);
+        }
+    }
+    unit(&sum)
+}
+
+/// The vector at unit length.
+pub fn unit(vector: &[f32]) -> Result<Vec<f32>> {
+    if let Some((i, v)) = vector.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+        bail!("value {i} is {v}; expected finite numbers");
+    }
+    let norm = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
+    ensure!(norm > 0.0, "the vector is all zeros; expected one with a direction");
+    Ok(vector.iter().map(|&v| (f64::from(v) / norm) as f32).collect())
+}

@@ -1,0 +1,121 @@
+//! `recsys search`.
+
+use crate::bundle::{Bundle, Found};
+use crate::media;
+use crate::model::ModelDir;
+use anyhow::{Context, Result, ensure};
+use recsys_core::npy::Matrix;
+use recsys_core::shard::{Scratch, SearchOptions, SearchStats, Strategy};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// One query, or a file of them.
+#[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("query").required(true).args(["vectors", "text", "image"])))]
+pub struct Args {
+    /// The bundle's folder
+    #[arg(long)]
+    bundle: PathBuf,
+    /// Queries as a NumPy .npy file, f32, n × d
+    #[arg(long)]
+    vectors: Option<PathBuf>,
+    /// A query in words, through the model that made the bundle
+    #[arg(long)]
+    text: Option<String>,
+    /// A picture as query, through the model that made the bundle
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// Directory of the model, for --text and --image
+    #[arg(long, default_value = "models/mini-clip")]
+    model: PathBuf,
+    /// Number of results
+    #[arg(short, default_value_t = 10)]
+    k: usize,
+    /// Width of the graph walk; the manifest's where not given
+    #[arg(long)]
+    ef: Option<usize>,
+    /// Walk the graph however small the shard is
+    #[arg(long)]
+    graph: bool,
+    /// One JSON array of {id, score} a query
+    #[arg(long)]
+    json: bool,
+    /// Print on standard error how many inner products each query took
+    #[arg(long)]
+    stats: bool,
+}
+
+/// Prints the nearest videos of each query.
+pub fn run(args: Args) -> Result<()> {
+    let bundle = Bundle::open(&args.bundle)?;
+    ensure!(args.k > 0 && args.k <= 10_000, "-k {}: expected 1 to 10000", args.k);
+    let mut options = bundle.manifest().search.options(args.k);
+    if let Some(ef) = args.ef {
+        ensure!((1..=100_000).contains(&ef), "--ef {ef}: expected 1 to 100000");
+        options.ef = ef;
+    }
+    if args.graph {
+        options.strategy = Strategy::Graph;
+    }
+    let queries = queries(&args, &bundle)?;
+    let mut scratch = Scratch::default();
+    for (number, query) in queries.iter().enumerate() {
+        let found = bundle.search(query, &options, &mut scratch);
+        let (found, stats) = found.with_context(|| format!("query {}", number + 1))?;
+        print(&args, &bundle, &found, &options, stats);
+    }
+    Ok(())
+}
+
+fn queries(args: &Args, bundle: &Bundle) -> Result<Matrix> {
+    if let Some(path) = &args.vectors {
+        let bytes = std::fs::read(path).with_context(|| format!("{}: cannot read it", path.display()))?;
+        return Matrix::parse(&bytes).with_context(|| path.display().to_string());
+    }
+    let model = model_of(bundle, &args.model)?;
+    let values = match (&args.text, &args.image) {
+        (Some(text), _) => model.text()?.encode(text)?,
+        (_, Some(path)) => {
+            let picture = media::picture(path)?;
+            let encoded = model.image()?.encode(&picture.rgb, picture.width, picture.height);
+            encoded.with_context(|| path.display().to_string())?
+        }
+        _ => anyhow::bail!("expected --vectors, --text or --image"),
+    };
+    Ok(Matrix { rows: 1, columns: values.len(), values })
+}
+
+/// The model in `dir`, which must be the one that made the bundle's vectors.
+fn model_of(bundle: &Bundle, dir: &Path) -> Result<ModelDir> {
+    let model = ModelDir::open(dir)?;
+    let Some(made_by) = &bundle.manifest().encoder else {
+        anyhow::bail!("the bundle was made from vectors, not by a model: words and pictures cannot be compared with it");
+    };
+    ensure!(
+        *made_by == model.reference(),
+        "{}: expected the model that made the bundle, {} ({}), found {} ({}); choose it with --model DIR",
+        dir.display(),
+        made_by.name,
+        made_by.sha256,
+        model.reference().name,
+        model.reference().sha256
+    );
+    Ok(model)
+}
+
+fn print(args: &Args, bundle: &Bundle, found: &[Found], options: &SearchOptions, stats: SearchStats) {
+    if args.stats {
+        let how = if stats.graph { "graph" } else { "scan" };
+        eprintln!("{}", json!({ "strategy": how, "ef": options.ef.max(options.k), "distances": stats.distances }));
+    }
+    if args.json {
+        let list = found.iter().map(|f| json!({ "id": bundle.items().id(f.row), "score": f.score }));
+        println!("{}", serde_json::Value::Array(list.collect()));
+        return;
+    }
+    for hit in found {
+        let card: serde_json::Value = serde_json::from_str(bundle.items().card(hit.row)).unwrap_or_default();
+        let name = card.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
+        println!("{:.4}  {}  {name}", hit.score, bundle.items().id(hit.row));
+    }
+}

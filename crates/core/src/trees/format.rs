@@ -6,19 +6,20 @@
 //! | offset | size | field |
 //! | ---: | ---: | --- |
 //! | 0 | 4 | magic `RTRE` |
-//! | 4 | 2 | version, u16: 1 |
-//! | 6 | 1 | output: 0 identity, 1 logistic, 2 exponential, 3 signed square, 4 softplus, 5 softmax |
-//! | 7 | 1 | `O`, bytes of an operand: 1, 2 or 4 |
-//! | 8 | 4 | slope of the logistic, f32; 1 for every other output |
-//! | 12 | 4 | `C`, u32 |
-//! | 16 | 4 | `F`, u32 |
-//! | 20 | 4 | `T`, u32 |
-//! | 24 | 4 | `N`, u32 |
-//! | 28 | 4 | `D`, u32: distinct thresholds, counted feature by feature |
-//! | 32 | 4 | `S`, u32: category sets |
-//! | 36 | 4 | `W`, u32: words of all category sets |
-//! | 40 | 4 | `B`, u32: bytes of the names section; 0 in a model without names |
-//! | 44 | 4·C | base score of each class, f32 |
+//! | 4 | 4 | version, u32: 1 |
+//! | 8 | 8 | length of the file in bytes, u64 |
+//! | 16 | 4 | activation, u32: 0 identity, 1 logistic, 2 exponential, 3 signed square, 4 softplus, 5 softmax |
+//! | 20 | 4 | scale, f32, above zero: a prediction is the activation of scale times the raw score |
+//! | 24 | 4 | `O`, u32: bytes of an operand, 1 to 4 |
+//! | 28 | 4 | `C`, u32 |
+//! | 32 | 4 | `F`, u32 |
+//! | 36 | 4 | `T`, u32 |
+//! | 40 | 4 | `N`, u32 |
+//! | 44 | 4 | `D`, u32: distinct thresholds, counted feature by feature |
+//! | 48 | 4 | `S`, u32: category sets |
+//! | 52 | 4 | `W`, u32: words of all category sets |
+//! | 56 | 4 | `B`, u32: bytes of the names section; 0 in a model without names |
+//! | 60 | 4·C | base score of each class, f32 |
 //! | | 4·C | trees of each class, u32; they add up to `T` |
 //! | | B | for each feature: length in bytes (u16), name (UTF-8) |
 //! | | 4·F | thresholds of each feature, u32; they add up to `D` |
@@ -34,15 +35,14 @@
 //! is missing; bit 3: categorical; bit 4: values between -1 and 0 belong to category 0. Bit 2 stands in
 //! numerical splits only, bit 4 in categorical ones only; bits 5 to 7 are 0.
 //!
-//! The length follows from the header, so a file that was cut or has bytes behind its end is refused before
-//! anything is allocated. There is no checksum: the bundle's manifest holds the file's hash.
+//! Sections follow one another without padding. A count is checked against the bytes at hand before anything
+//! is allocated for it, and the file ends with the last leaf. There is no checksum: the bundle's manifest
+//! holds the file's hash.
 
 mod read;
 mod write;
 
-use super::model::BuildError;
-use thiserror::Error;
-
+pub use crate::bytes::FormatError;
 pub use read::from_bytes;
 pub use write::to_bytes;
 
@@ -50,55 +50,13 @@ pub use write::to_bytes;
 pub const MAGIC: [u8; 4] = *b"RTRE";
 
 /// The version that this code writes and reads.
-pub const VERSION: u16 = 1;
+pub const VERSION: u32 = 1;
 
-const HEADER_BYTES: usize = 44;
+/// The kind of file, in errors.
+const FILE: &str = "ranker";
 
 /// In a tag: this node is a split.
 const SPLIT: u8 = 1;
 
 /// Up to this many features, a feature's index takes one byte.
 const BYTE_FEATURES: usize = 256;
-
-/// Why a ranker file was refused.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum FormatError {
-    /// Too short for a header, or another kind of file.
-    #[error("not a ranker file: expected the bytes \"RTRE\" and a header of 44 bytes; build the ranker again")]
-    Magic,
-    /// Written by another version of this software.
-    #[error("ranker file of version {found}, expected {VERSION}: build the ranker with the matching `recsys`")]
-    Version {
-        /// The version found.
-        found: u16,
-    },
-    /// Cut short, or bytes behind the end.
-    #[error("ranker file: expected {expected} bytes from its header, found {found}: fetch or build it again")]
-    Length {
-        /// What the header amounts to.
-        expected: u64,
-        /// The file's length.
-        found: usize,
-    },
-    /// A field with a value that it cannot have.
-    #[error("ranker file, byte {at}: {what}: expected {expected}, found {found}: fetch or build it again")]
-    Field {
-        /// Offset of the field.
-        at: usize,
-        /// Its name.
-        what: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u32,
-    },
-    /// Fields that are well-formed and make no valid model.
-    #[error("ranker file, byte {at}: {source}: fetch or build it again")]
-    Model {
-        /// Offset of the part.
-        at: usize,
-        /// What is wrong.
-        source: BuildError,
-    },
-}

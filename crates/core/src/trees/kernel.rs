@@ -36,7 +36,12 @@ impl Model {
         let (features, classes) = (self.features, self.base.len());
         let n = rows.len() / features;
         if rows.len() != n * features || Some(out.len()) != n.checked_mul(classes) {
-            return Err(ShapeError { features, classes, rows: rows.len(), out: out.len() });
+            return Err(ShapeError {
+                features,
+                classes,
+                rows: rows.len(),
+                out: out.len(),
+            });
         }
         for (rows, out) in rows.chunks(BLOCK * features).zip(out.chunks_mut(BLOCK * classes)) {
             self.score_block(rows, out);
@@ -84,7 +89,11 @@ impl Model {
         } else if node.flags & flags::CATEGORICAL == 0 {
             x <= f32::from_bits(node.operand)
         } else {
-            let lowest_is_in = if node.flags & flags::TRUNCATES_NEGATIVE != 0 { x > -1.0 } else { x >= 0.0 };
+            let lowest_is_in = if node.flags & flags::TRUNCATES_NEGATIVE != 0 {
+                x > -1.0
+            } else {
+                x >= 0.0
+            };
             lowest_is_in && contains(self.set(node.operand as usize), x as u32)
         }
     }
@@ -92,5 +101,7 @@ impl Model {
 
 /// Whether a category is in a set; what lies behind the set's last word is not.
 fn contains(words: &[u32], category: u32) -> bool {
-    words.get(category as usize / 32).is_some_and(|word| word >> (category % 32) & 1 == 1)
+    words
+        .get(category as usize / 32)
+        .is_some_and(|word| word >> (category % 32) & 1 == 1)
 }

@@ -13,6 +13,6 @@ pub mod import;
 mod kernel;
 mod model;
 
-pub use format::{FormatError, MAGIC};
+pub use crate::bytes::FormatError;
 pub use kernel::ShapeError;
-pub use model::{BuildError, Builder, Model, Output, Split, Test, limits};
+pub use model::{Activation, BuildError, Builder, Model, Output, Split, Test, limits};

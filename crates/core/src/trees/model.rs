@@ -4,6 +4,7 @@
 //! on its left, then everything on its right. There are no child indices in such a stream, so cycles,
 //! shared nodes and dangling children cannot be expressed.
 
+use std::fmt::Display;
 use thiserror::Error;
 
 /// Largest accepted counts. They bound memory and keep every index within 32 bits.
@@ -26,16 +27,24 @@ pub mod limits {
     pub const NAME_BYTES: usize = 1 << 10;
 }
 
-/// How a raw score (margin) becomes the value that the training objective predicts.
+/// How a raw score (margin) becomes the value that the training objective predicts:
+/// the activation of `scale` times the score.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Output {
-    /// The raw score itself: ranking, least squares.
+pub struct Output {
+    /// The function.
+    pub activation: Activation,
+    /// Finite and above zero. LightGBM's `sigmoid` parameter, and one over the number of iterations in
+    /// its random forests, whose raw scores are sums and whose predictions are means. Else 1.
+    pub scale: f32,
+}
+
+/// The function of an [`Output`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x`: ranking, least squares.
     Identity,
-    /// `1 / (1 + exp(-slope * x))`, class by class. `slope` is finite and above zero.
-    Logistic {
-        /// LightGBM's `sigmoid` parameter; 1 in XGBoost.
-        slope: f32,
-    },
+    /// `1 / (1 + exp(-x))`, class by class.
+    Logistic,
     /// `exp(x)`: Poisson, gamma and Tweedie regression.
     Exponential,
     /// `sign(x) * x²`: LightGBM's `reg_sqrt`.
@@ -46,18 +55,35 @@ pub enum Output {
     Softmax,
 }
 
+impl From<Activation> for Output {
+    /// With a scale of 1.
+    fn from(activation: Activation) -> Self {
+        Self {
+            activation,
+            scale: 1.0,
+        }
+    }
+}
+
 impl Output {
+    /// The raw score itself.
+    pub const IDENTITY: Self = Self {
+        activation: Activation::Identity,
+        scale: 1.0,
+    };
+
     /// Turns one row's raw scores (one a class) into predictions, in place.
     ///
     /// Uses `exp`, which may differ in the last bit between platforms; raw scores never do.
     pub fn apply(self, scores: &mut [f32]) {
-        match self {
-            Self::Identity => {}
-            Self::Logistic { slope } => each(scores, |x| 1.0 / (1.0 + (-slope * x).exp())),
-            Self::Exponential => each(scores, f32::exp),
-            Self::SignedSquare => each(scores, |x| x * x.abs()),
-            Self::Softplus => each(scores, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
-            Self::Softmax => {
+        each(scores, |x| self.scale * x);
+        match self.activation {
+            Activation::Identity => {}
+            Activation::Logistic => each(scores, |x| 1.0 / (1.0 + (-x).exp())),
+            Activation::Exponential => each(scores, f32::exp),
+            Activation::SignedSquare => each(scores, |x| x * x.abs()),
+            Activation::Softplus => each(scores, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+            Activation::Softmax => {
                 let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 each(scores, |x| (x - top).exp());
                 let sum: f32 = scores.iter().sum();
@@ -119,7 +145,11 @@ impl Link {
     /// `Ok`: a leaf's index. `Err`: a split's index.
     pub(super) fn resolve(self) -> Result<usize, usize> {
         let index = (self.0 & !Self::LEAF) as usize;
-        if self.0 & Self::LEAF == 0 { Err(index) } else { Ok(index) }
+        if self.0 & Self::LEAF == 0 {
+            Err(index)
+        } else {
+            Ok(index)
+        }
     }
 }
 
@@ -201,7 +231,11 @@ impl Model {
         let ends = starts.clone().skip(1).chain([self.leaves.len()]);
         starts
             .zip(ends)
-            .map(|(start, end)| self.leaves[start..end].iter().fold(0.0, |top: f32, leaf| top.max(leaf.abs())))
+            .map(|(start, end)| {
+                self.leaves[start..end]
+                    .iter()
+                    .fold(0.0, |top: f32, leaf| top.max(leaf.abs()))
+            })
             .map(f64::from)
             .sum()
     }
@@ -223,47 +257,25 @@ impl Model {
 }
 
 /// Why a forest was refused.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A count outside its range.
-    #[error("{what}: expected {min} to {max}, found {found}")]
-    Count {
-        /// What was counted.
-        what: &'static str,
-        /// Smallest accepted.
-        min: usize,
-        /// Largest accepted.
-        max: usize,
-        /// The count.
-        found: usize,
-    },
-    /// An index outside the table that it points into.
-    #[error("{what}: expected below {len}, found {found}")]
-    Index {
-        /// What the index names.
-        what: &'static str,
-        /// Length of the table.
-        len: usize,
-        /// The index.
-        found: usize,
-    },
-    /// A number that cannot be used.
-    #[error("{what}: expected {expected}, found {found}")]
-    Number {
-        /// What the number is.
-        what: &'static str,
-        /// What it should be.
-        expected: &'static str,
-        /// The number.
-        found: f32,
-    },
-    /// The last tree lacks nodes.
-    #[error("the last tree ends early: {open} of its children are missing")]
-    Unfinished {
-        /// Children that splits still wait for.
-        open: usize,
-    },
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{what}: expected {expected}, found {found}")]
+pub struct BuildError {
+    /// The part.
+    pub what: &'static str,
+    /// What it may be.
+    pub expected: String,
+    /// What it is.
+    pub found: String,
+}
+
+impl BuildError {
+    fn new(what: &'static str, expected: impl Into<String>, found: &dyn Display) -> Self {
+        Self {
+            what,
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
 }
 
 /// Makes a [`Model`] from a preorder stream, and refuses what would not be valid.
@@ -282,24 +294,37 @@ impl Builder {
     /// each of `base`.
     ///
     /// # Errors
-    /// Counts outside [`limits`], a base or slope that is not finite, names that are too long.
-    pub fn new(features: usize, names: Vec<String>, output: Output, base: Vec<f32>) -> Result<Self, BuildError> {
+    /// Counts outside [`limits`], a base or scale that is not finite, names that are too long.
+    pub fn new(
+        features: usize,
+        names: Vec<String>,
+        output: Output,
+        base: Vec<f32>,
+    ) -> Result<Self, BuildError> {
         count("number of features", 1, limits::FEATURES, features)?;
         count("number of classes", 1, limits::CLASSES, base.len())?;
         if !names.is_empty() {
             count("number of feature names", features, features, names.len())?;
         }
         for name in &names {
-            count("length of a feature's name in bytes", 1, limits::NAME_BYTES, name.len())?;
+            count(
+                "length of a feature's name in bytes",
+                1,
+                limits::NAME_BYTES,
+                name.len(),
+            )?;
         }
         base.iter().try_for_each(|&base| finite("base score", base))?;
-        match output {
-            Output::Logistic { slope } if !(slope.is_finite() && slope > 0.0) => {
-                let expected = "a finite number above zero";
-                return Err(BuildError::Number { what: "slope of the logistic", expected, found: slope });
-            }
-            Output::Softmax => count("number of classes of a softmax", 2, limits::CLASSES, base.len())?,
-            _ => {}
+        let scale = output.scale;
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(BuildError::new(
+                "scale of the output",
+                "a finite number above zero",
+                &scale,
+            ));
+        }
+        if output.activation == Activation::Softmax {
+            count("number of classes of a softmax", 2, limits::CLASSES, base.len())?;
         }
         let model = Model {
             features,
@@ -313,7 +338,10 @@ impl Builder {
             set_ends: Vec::new(),
             words: Vec::new(),
         };
-        Ok(Self { model, open: Vec::new() })
+        Ok(Self {
+            model,
+            open: Vec::new(),
+        })
     }
 
     /// Adds a category set and returns its number. Bit `c % 32` of `words[c / 32]` stands for category `c`.
@@ -323,7 +351,12 @@ impl Builder {
     pub fn add_set(&mut self, words: &[u32]) -> Result<u32, BuildError> {
         let set = self.model.set_ends.len();
         count("words of a category set", 0, limits::SET_WORDS, words.len())?;
-        count("words of all category sets", 0, limits::WORDS, self.model.words.len() + words.len())?;
+        count(
+            "words of all category sets",
+            0,
+            limits::WORDS,
+            self.model.words.len() + words.len(),
+        )?;
         count("number of category sets", 0, limits::SETS, set + 1)?;
         self.model.words.extend_from_slice(words);
         self.model.set_ends.push(self.model.words.len());
@@ -335,19 +368,38 @@ impl Builder {
     /// # Errors
     /// A feature or set that does not exist, a threshold of NaN, too many trees or nodes.
     pub fn split(&mut self, split: Split) -> Result<(), BuildError> {
-        let Split { feature, test, missing_left } = split;
+        let Split {
+            feature,
+            test,
+            missing_left,
+        } = split;
         index("feature of a split", self.model.features, feature)?;
         let (operand, kind) = match test {
             Test::AtMost { threshold, .. } if threshold.is_nan() => {
-                return Err(BuildError::Number { what: "threshold", expected: "a number", found: threshold });
+                return Err(BuildError::new("threshold", "a number", &threshold));
             }
             // Adding zero turns -0.0 into 0.0: they compare alike, and one threshold has one spelling.
-            Test::AtMost { threshold, zero_is_missing } => {
-                ((threshold + 0.0).to_bits(), if zero_is_missing { flags::ZERO_IS_MISSING } else { 0 })
-            }
-            Test::In { set, truncates_negative } => {
+            Test::AtMost {
+                threshold,
+                zero_is_missing,
+            } => (
+                (threshold + 0.0).to_bits(),
+                if zero_is_missing {
+                    flags::ZERO_IS_MISSING
+                } else {
+                    0
+                },
+            ),
+            Test::In {
+                set,
+                truncates_negative,
+            } => {
                 index("category set of a split", self.model.set_ends.len(), set as usize)?;
-                let truncates = if truncates_negative { flags::TRUNCATES_NEGATIVE } else { 0 };
+                let truncates = if truncates_negative {
+                    flags::TRUNCATES_NEGATIVE
+                } else {
+                    0
+                };
                 (set, flags::CATEGORICAL | truncates)
             }
         };
@@ -357,7 +409,12 @@ impl Builder {
         self.open.extend([(here, 1), (here, 0)]);
         // Both links are set before the model can be finished: the tree is open until then.
         let children = [Link::leaf(0); 2];
-        self.model.nodes.push(Node { operand, feature: feature as u16, flags: kind | missing, children });
+        self.model.nodes.push(Node {
+            operand,
+            feature: feature as u16,
+            flags: kind | missing,
+            children,
+        });
         Ok(())
     }
 
@@ -383,9 +440,17 @@ impl Builder {
     /// An unfinished tree, more classes than base scores.
     pub fn end_class(&mut self) -> Result<(), BuildError> {
         if !self.open.is_empty() {
-            return Err(BuildError::Unfinished { open: self.open.len() });
+            return Err(BuildError::new(
+                "children that the last tree lacks",
+                "none",
+                &self.open.len(),
+            ));
         }
-        index("class of a tree", self.model.base.len(), self.model.class_ends.len())?;
+        index(
+            "class of a tree",
+            self.model.base.len(),
+            self.model.class_ends.len(),
+        )?;
         self.model.class_ends.push(self.model.roots.len());
         Ok(())
     }
@@ -396,7 +461,12 @@ impl Builder {
     /// A class that was not closed, no tree at all.
     pub fn finish(self) -> Result<Model, BuildError> {
         let classes = self.model.base.len();
-        count("number of closed classes", classes, classes, self.model.class_ends.len())?;
+        count(
+            "number of closed classes",
+            classes,
+            classes,
+            self.model.class_ends.len(),
+        )?;
         count("number of trees", 1, limits::TREES, self.model.roots.len())?;
         Ok(self.model)
     }
@@ -407,7 +477,11 @@ impl Builder {
         match self.open.pop() {
             Some((parent, side)) => self.model.nodes[parent].children[side] = link,
             None => {
-                index("class of a tree", self.model.base.len(), self.model.class_ends.len())?;
+                index(
+                    "class of a tree",
+                    self.model.base.len(),
+                    self.model.class_ends.len(),
+                )?;
                 count("number of trees", 1, limits::TREES, self.model.roots.len() + 1)?;
                 self.model.roots.push(link);
             }
@@ -417,14 +491,26 @@ impl Builder {
 }
 
 fn count(what: &'static str, min: usize, max: usize, found: usize) -> Result<(), BuildError> {
-    if (min..=max).contains(&found) { Ok(()) } else { Err(BuildError::Count { what, min, max, found }) }
+    let valid = (min..=max).contains(&found);
+    if valid {
+        Ok(())
+    } else {
+        Err(BuildError::new(what, format!("{min} to {max}"), &found))
+    }
 }
 
 fn index(what: &'static str, len: usize, found: usize) -> Result<(), BuildError> {
-    if found < len { Ok(()) } else { Err(BuildError::Index { what, len, found }) }
+    if found < len {
+        Ok(())
+    } else {
+        Err(BuildError::new(what, format!("below {len}"), &found))
+    }
 }
 
 fn finite(what: &'static str, found: f32) -> Result<(), BuildError> {
-    let expected = "a finite number";
-    if found.is_finite() { Ok(()) } else { Err(BuildError::Number { what, expected, found }) }
+    if found.is_finite() {
+        Ok(())
+    } else {
+        Err(BuildError::new(what, "a finite number", &found))
+    }
 }

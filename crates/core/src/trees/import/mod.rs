@@ -37,11 +37,12 @@ pub enum ImportError {
 }
 
 /// For files that do not follow their own format.
-const SAVE_AGAIN: &str = "the file is damaged or was edited: save the model again with the library that trained it";
+const SAVE_AGAIN: &str =
+    "the file is damaged or was edited: save the model again with the library that trained it";
+/// For what makes no valid model.
+const REBUILD: &str = "the model is damaged or too large: save it again, or train a smaller one";
 /// For what the libraries can do and this importer cannot.
 const UNSUPPORTED: &str = "this is not supported: train the model without it";
-/// For models beyond the limits.
-const TOO_LARGE: &str = "train a smaller model, or save it again if it was damaged";
 
 impl ImportError {
     fn new(
@@ -55,18 +56,17 @@ impl ImportError {
         if let Some((end, _)) = found.char_indices().nth(80) {
             found.replace_range(end.., "…");
         }
-        Self::Refused { at: at.into(), what: what.into(), expected: expected.into(), found, remedy }
+        Self::Refused {
+            at: at.into(),
+            what: what.into(),
+            expected: expected.into(),
+            found,
+            remedy,
+        }
     }
 
-    fn build(at: impl Into<String>, error: &BuildError) -> Self {
-        match *error {
-            BuildError::Count { what, min, max, found } => {
-                Self::new(at, what, format!("{min} to {max}"), &found, TOO_LARGE)
-            }
-            BuildError::Index { what, len, found } => Self::new(at, what, format!("below {len}"), &found, SAVE_AGAIN),
-            BuildError::Number { what, expected, found } => Self::new(at, what, expected, &found, SAVE_AGAIN),
-            BuildError::Unfinished { open } => Self::new(at, "children that are missing", "none", &open, SAVE_AGAIN),
-        }
+    fn build(at: impl Into<String>, error: BuildError) -> Self {
+        Self::new(at, error.what, error.expected, &error.found, REBUILD)
     }
 }
 
@@ -123,26 +123,47 @@ fn emit(tree: &impl Tree, builder: &mut Builder) -> Result<(), ImportError> {
             Some(_) => {
                 let expected = "a node that no other node leads to";
                 let found = "a node that was already reached (a cycle or a shared child)";
-                return Err(ImportError::new(tree.place(parent), "child", expected, &found, SAVE_AGAIN));
+                return Err(ImportError::new(
+                    tree.place(parent),
+                    "child",
+                    expected,
+                    &found,
+                    SAVE_AGAIN,
+                ));
             }
             None => {
                 let expected = format!("the index of one of {} nodes", tree.id_limit());
-                return Err(ImportError::new(tree.place(parent), "child", expected, &"an index out of range", SAVE_AGAIN));
+                return Err(ImportError::new(
+                    tree.place(parent),
+                    "child",
+                    expected,
+                    &"an index out of range",
+                    SAVE_AGAIN,
+                ));
             }
         }
         reached += 1;
         match tree.node(id, builder)? {
             Item::Leaf(value) => builder.leaf(value),
-            Item::Split { split, children: [left, right] } => {
+            Item::Split {
+                split,
+                children: [left, right],
+            } => {
                 ahead.extend([(right, id), (left, id)]);
                 builder.split(split)
             }
         }
-        .map_err(|error| ImportError::build(tree.place(id), &error))?;
+        .map_err(|error| ImportError::build(tree.place(id), error))?;
     }
     if reached == tree.reachable() {
         return Ok(());
     }
     let expected = format!("{} that the root leads to", tree.reachable());
-    Err(ImportError::new(tree.place(tree.root()), "nodes of the tree", expected, &reached, SAVE_AGAIN))
+    Err(ImportError::new(
+        tree.place(tree.root()),
+        "nodes of the tree",
+        expected,
+        &reached,
+        SAVE_AGAIN,
+    ))
 }

@@ -26,16 +26,27 @@ impl std::error::Error for Error {}
 impl de::Error for Error {
     /// The offset is not known here; [`from_bytes`] fills it in.
     fn custom<T: Display>(message: T) -> Self {
-        Self { at: 0, message: message.to_string() }
+        Self {
+            at: 0,
+            message: message.to_string(),
+        }
     }
 }
 
 /// Deserialises one document that ends with the slice.
 pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let mut reader = Reader { bytes, at: 0, depth: 0, marker: None };
+    let mut reader = Reader {
+        bytes,
+        at: 0,
+        depth: 0,
+        marker: None,
+    };
     let result = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     // An error ends the reading at once, so this is where it arose.
-    result.map_err(|error| Error { at: reader.at, ..error })
+    result.map_err(|error| Error {
+        at: reader.at,
+        ..error
+    })
 }
 
 struct Reader<'de> {
@@ -48,7 +59,11 @@ struct Reader<'de> {
 
 impl<'de> Reader<'de> {
     fn end(&self) -> Result<(), Error> {
-        if self.at == self.bytes.len() { Ok(()) } else { Err(de::Error::custom("bytes behind the end of the document")) }
+        if self.at == self.bytes.len() {
+            Ok(())
+        } else {
+            Err(de::Error::custom("bytes behind the end of the document"))
+        }
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
@@ -100,7 +115,9 @@ impl<'de> Reader<'de> {
 
     fn container<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         if self.depth == MAX_DEPTH {
-            return Err(de::Error::custom(format_args!("expected at most {MAX_DEPTH} containers in one another")));
+            return Err(de::Error::custom(format_args!(
+                "expected at most {MAX_DEPTH} containers in one another"
+            )));
         }
         self.depth += 1;
         let value = read(self)?;
@@ -121,13 +138,19 @@ impl<'de> Reader<'de> {
             let length = self.length()?;
             // An element takes at least a byte; those without one (null, true, false) are not XGBoost's.
             if length > self.bytes.len() - self.at {
-                return Err(de::Error::custom(format_args!("array of {length} elements behind the end of the file")));
+                return Err(de::Error::custom(format_args!(
+                    "array of {length} elements behind the end of the file"
+                )));
             }
             left = Some(length);
         } else if marker.is_some() {
             return Err(de::Error::custom("array with a type and no count"));
         }
-        Ok(Array { reader: self, marker, left })
+        Ok(Array {
+            reader: self,
+            marker,
+            left,
+        })
     }
 }
 
@@ -165,7 +188,10 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
                 }
                 visitor.visit_map(Object { reader })
             }),
-            other => Err(de::Error::custom(format_args!("unknown type marker {:?}", char::from(other)))),
+            other => Err(de::Error::custom(format_args!(
+                "unknown type marker {:?}",
+                char::from(other)
+            ))),
         }
     }
 
@@ -238,7 +264,8 @@ impl<'de> MapAccess<'de> for Object<'_, 'de> {
             return Ok(None);
         }
         let key = self.reader.string()?;
-        seed.deserialize(de::value::BorrowedStrDeserializer::new(key)).map(Some)
+        seed.deserialize(de::value::BorrowedStrDeserializer::new(key))
+            .map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
@@ -264,7 +291,10 @@ mod tests {
     fn refuses_what_is_cut_too_deep_or_too_long() {
         let bytes = b"{U\x01a[$d#U\x02\x3f\x80\0\0\xc0\0\0\0}";
         for end in 0..bytes.len() {
-            assert!(from_bytes::<BTreeMap<String, Vec<f32>>>(&bytes[..end]).is_err(), "{end}");
+            assert!(
+                from_bytes::<BTreeMap<String, Vec<f32>>>(&bytes[..end]).is_err(),
+                "{end}"
+            );
         }
         let claim = from_bytes::<Vec<f32>>(b"[$d#L\x7f\xff\xff\xff\xff\xff\xff\xff").unwrap_err();
         assert!(claim.to_string().starts_with("byte 13: array of"), "{claim}");

@@ -4,12 +4,12 @@
 //! documentation. XGBoost compares `x < t` in f32, which is `x <= next_down(t)`. A category in the set goes
 //! right, so categorical splits change sides here. All trees are used, as `Booster.predict` does.
 
-use super::{ImportError, Item, SAVE_AGAIN, Tree, UNSUPPORTED, emit, ubjson};
-use crate::trees::model::{Builder, Model, Output, Split, Test, limits};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, Visitor};
+mod schema;
+
+use super::{ImportError, Item, REBUILD, SAVE_AGAIN, Tree, UNSUPPORTED, emit, ubjson};
+use crate::trees::model::{Activation, Builder, Model, Split, Test, limits};
+use schema::{Booster, Document, Forest, JsonTree};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// Reads a JSON model.
 pub(super) fn read_json(bytes: &[u8]) -> Result<Model, ImportError> {
@@ -23,130 +23,28 @@ pub(super) fn read_json(bytes: &[u8]) -> Result<Model, ImportError> {
 /// Reads a UBJSON model.
 pub(super) fn read_ubjson(bytes: &[u8]) -> Result<Model, ImportError> {
     let document = ubjson::from_bytes(bytes).map_err(|error| {
-        ImportError::new(format!("byte {}", error.at), "UBJSON", "an XGBoost model", &error.message, SAVE_AGAIN)
+        ImportError::new(
+            format!("byte {}", error.at),
+            "UBJSON",
+            "an XGBoost model",
+            &error.message,
+            SAVE_AGAIN,
+        )
     })?;
     model(document)
-}
-
-#[derive(Deserialize)]
-struct Document {
-    learner: Learner,
-    version: Vec<u32>,
-}
-
-#[derive(Deserialize)]
-struct Learner {
-    #[serde(default)]
-    feature_names: Vec<String>,
-    gradient_booster: Booster,
-    learner_model_param: LearnerParam,
-    objective: Objective,
-}
-
-#[derive(Deserialize)]
-struct Objective {
-    name: String,
-}
-
-/// Numbers are strings here.
-#[derive(Deserialize)]
-struct LearnerParam {
-    base_score: String,
-    num_class: String,
-    num_feature: String,
-    num_target: Option<String>,
-}
-
-/// Of gbtree, or (with `gbtree` and `weight_drop`) of dart. Others have other fields.
-#[derive(Deserialize)]
-struct Booster {
-    name: String,
-    model: Option<Forest>,
-    gbtree: Option<GbTree>,
-    weight_drop: Option<Vec<f32>>,
-}
-
-#[derive(Deserialize)]
-struct GbTree {
-    model: Forest,
-}
-
-/// The defaults let a gblinear model through to the check of its name.
-#[derive(Deserialize)]
-struct Forest {
-    #[serde(default)]
-    trees: Vec<JsonTree>,
-    #[serde(default)]
-    tree_info: Vec<usize>,
-    gbtree_model_param: Option<ForestParam>,
-}
-
-#[derive(Deserialize)]
-struct ForestParam {
-    num_trees: String,
-}
-
-#[derive(Deserialize)]
-struct JsonTree {
-    left_children: Vec<i64>,
-    right_children: Vec<i64>,
-    split_conditions: Vec<f32>,
-    split_indices: Vec<u64>,
-    default_left: Vec<Flag>,
-    #[serde(default)]
-    split_type: Vec<u8>,
-    #[serde(default)]
-    categories: Vec<u64>,
-    #[serde(default)]
-    categories_nodes: Vec<usize>,
-    #[serde(default)]
-    categories_segments: Vec<usize>,
-    #[serde(default)]
-    categories_sizes: Vec<usize>,
-    tree_param: TreeParam,
-}
-
-#[derive(Deserialize)]
-struct TreeParam {
-    num_nodes: String,
-    num_deleted: Option<String>,
-    size_leaf_vector: Option<String>,
-}
-
-/// A truth value: `true`, `false`, 0 or 1, by version.
-struct Flag(bool);
-
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Flags;
-        impl Visitor<'_> for Flags {
-            type Value = Flag;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true, false, 0 or 1")
-            }
-
-            fn visit_bool<E: Error>(self, flag: bool) -> Result<Flag, E> {
-                Ok(Flag(flag))
-            }
-
-            fn visit_u64<E: Error>(self, flag: u64) -> Result<Flag, E> {
-                Ok(Flag(flag != 0))
-            }
-
-            fn visit_i64<E: Error>(self, flag: i64) -> Result<Flag, E> {
-                Ok(Flag(flag != 0))
-            }
-        }
-        deserializer.deserialize_any(Flags)
-    }
 }
 
 fn model(document: Document) -> Result<Model, ImportError> {
     let Document { learner, version } = document;
     if !matches!(version.first(), Some(1..=3)) {
         let remedy = "save the model again with XGBoost 1 to 3";
-        return Err(ImportError::new("version", "version", "1 to 3", &format!("{version:?}"), remedy));
+        return Err(ImportError::new(
+            "version",
+            "version",
+            "1 to 3",
+            &format!("{version:?}"),
+            remedy,
+        ));
     }
     let param = &learner.learner_model_param;
     let features = number("num_feature", &param.num_feature)?;
@@ -154,35 +52,54 @@ fn model(document: Document) -> Result<Model, ImportError> {
     if let Some(targets) = &param.num_target
         && number("num_target", targets)? > 1
     {
-        return Err(ImportError::new("learner_model_param", "num_target", "1", &targets, UNSUPPORTED));
+        return Err(ImportError::new(
+            "learner_model_param",
+            "num_target",
+            "1",
+            &targets,
+            UNSUPPORTED,
+        ));
     }
     if classes > limits::CLASSES {
         let expected = format!("at most {}", limits::CLASSES);
-        return Err(ImportError::new("learner_model_param", "num_class", expected, &classes, super::TOO_LARGE));
+        return Err(ImportError::new(
+            "learner_model_param",
+            "num_class",
+            expected,
+            &classes,
+            REBUILD,
+        ));
     }
-    let (output, to_margin) = objective(&learner.objective.name)?;
+    let (activation, to_margin) = objective(&learner.objective.name)?;
     let base = base_scores(&param.base_score, classes, to_margin)?;
     let (forest, weights) = forest(learner.gradient_booster)?;
     check_counts(&forest, &weights, classes)?;
 
     let at = "learner";
-    let mut builder = Builder::new(features, learner.feature_names, output, base)
-        .map_err(|error| ImportError::build(at, &error))?;
+    let mut builder = Builder::new(features, learner.feature_names, activation.into(), base)
+        .map_err(|error| ImportError::build(at, error))?;
     for class in 0..classes {
-        for (number, tree) in forest.trees.iter().enumerate().filter(|(i, _)| forest.tree_info[*i] == class) {
+        for (number, tree) in forest
+            .trees
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| forest.tree_info[*i] == class)
+        {
             let weight = weights.as_ref().map_or(1.0, |weights| weights[number]);
             emit(&Decoded::new(number, tree, weight)?, &mut builder)?;
         }
-        builder.end_class().map_err(|error| ImportError::build(at, &error))?;
+        builder
+            .end_class()
+            .map_err(|error| ImportError::build(at, error))?;
     }
-    builder.finish().map_err(|error| ImportError::build(at, &error))
+    builder.finish().map_err(|error| ImportError::build(at, error))
 }
 
 /// From `base_score` to the margin that scores start from.
 type ToMargin = fn(f32) -> f32;
 
-/// The output, and how `base_score` becomes a margin.
-fn objective(name: &str) -> Result<(Output, ToMargin), ImportError> {
+/// The activation, and how `base_score` becomes a margin.
+fn objective(name: &str) -> Result<(Activation, ToMargin), ImportError> {
     fn logit(p: f32) -> f32 {
         -(1.0 / p - 1.0).ln()
     }
@@ -190,16 +107,27 @@ fn objective(name: &str) -> Result<(Output, ToMargin), ImportError> {
         margin
     }
     Ok(match name {
-        "binary:logistic" | "reg:logistic" => (Output::Logistic { slope: 1.0 }, logit),
-        "binary:logitraw" => (Output::Identity, logit),
-        "count:poisson" | "reg:gamma" | "reg:tweedie" => (Output::Exponential, f32::ln),
-        "multi:softmax" | "multi:softprob" => (Output::Softmax, same),
-        "rank:ndcg" | "rank:pairwise" | "rank:map" => (Output::Identity, same),
-        "reg:squarederror" | "reg:linear" | "reg:squaredlogerror" | "reg:pseudohubererror"
-        | "reg:absoluteerror" | "reg:quantileerror" => (Output::Identity, same),
+        "binary:logistic" | "reg:logistic" => (Activation::Logistic, logit),
+        // Its base score is a margin: measured with XGBoost 1.7, 2.1, 3.0 and 3.2.
+        "binary:logitraw" => (Activation::Identity, same),
+        "count:poisson" | "reg:gamma" | "reg:tweedie" => (Activation::Exponential, f32::ln),
+        "multi:softmax" | "multi:softprob" => (Activation::Softmax, same),
+        "rank:ndcg" | "rank:pairwise" | "rank:map" => (Activation::Identity, same),
+        "reg:squarederror"
+        | "reg:linear"
+        | "reg:squaredlogerror"
+        | "reg:pseudohubererror"
+        | "reg:absoluteerror"
+        | "reg:quantileerror" => (Activation::Identity, same),
         _ => {
             let expected = "binary:logistic, binary:logitraw, reg:*, count:poisson, multi:* or rank:*";
-            return Err(ImportError::new("learner.objective", "objective", expected, &name, UNSUPPORTED));
+            return Err(ImportError::new(
+                "learner.objective",
+                "objective",
+                expected,
+                &name,
+                UNSUPPORTED,
+            ));
         }
     })
 }
@@ -213,7 +141,14 @@ fn base_scores(text: &str, classes: usize, to_margin: ToMargin) -> Result<Vec<f3
     let list = text.trim().trim_start_matches('[').trim_end_matches(']');
     let margins: Vec<f32> = list
         .split(',')
-        .map(|number| number.trim().parse().map(to_margin).ok().filter(|margin| margin.is_finite()))
+        .map(|number| {
+            number
+                .trim()
+                .parse()
+                .map(to_margin)
+                .ok()
+                .filter(|margin| margin.is_finite())
+        })
         .collect::<Option<_>>()
         .ok_or_else(fault)?;
     match margins.len() {
@@ -231,34 +166,59 @@ fn forest(booster: Booster) -> Result<(Forest, Option<Vec<f32>>), ImportError> {
         "gbtree" => Ok((booster.model.ok_or_else(|| missing("model"))?, None)),
         "dart" => {
             let forest = booster.gbtree.ok_or_else(|| missing("gbtree"))?.model;
-            Ok((forest, Some(booster.weight_drop.ok_or_else(|| missing("weight_drop"))?)))
+            Ok((
+                forest,
+                Some(booster.weight_drop.ok_or_else(|| missing("weight_drop"))?),
+            ))
         }
-        other => Err(ImportError::new(at, "booster", "gbtree or dart", &other, UNSUPPORTED)),
+        other => Err(ImportError::new(
+            at,
+            "booster",
+            "gbtree or dart",
+            &other,
+            UNSUPPORTED,
+        )),
     }
 }
 
 fn check_counts(forest: &Forest, weights: &Option<Vec<f32>>, classes: usize) -> Result<(), ImportError> {
     let trees = forest.trees.len();
     let at = "learner.gradient_booster.model";
-    let fault = |what: &str, found: String| Err(ImportError::new(at, what, format!("{trees}"), &found, SAVE_AGAIN));
-    let claimed = forest.gbtree_model_param.as_ref().map(|param| number("num_trees", &param.num_trees)).transpose()?;
+    let fault =
+        |what: &str, found: String| Err(ImportError::new(at, what, format!("{trees}"), &found, SAVE_AGAIN));
+    let claimed = forest
+        .gbtree_model_param
+        .as_ref()
+        .map(|param| number("num_trees", &param.num_trees))
+        .transpose()?;
     match claimed {
         Some(claimed) if claimed != trees => return fault("num_trees", claimed.to_string()),
-        _ if forest.tree_info.len() != trees => return fault("length of tree_info", forest.tree_info.len().to_string()),
+        _ if forest.tree_info.len() != trees => {
+            return fault("length of tree_info", forest.tree_info.len().to_string());
+        }
         _ => {}
     }
     match weights {
-        Some(weights) if weights.len() != trees => return fault("length of weight_drop", weights.len().to_string()),
+        Some(weights) if weights.len() != trees => {
+            return fault("length of weight_drop", weights.len().to_string());
+        }
         _ => {}
     }
     match forest.tree_info.iter().find(|class| **class >= classes) {
-        Some(class) => Err(ImportError::new(at, "tree_info", format!("below {classes}"), &class, SAVE_AGAIN)),
+        Some(class) => Err(ImportError::new(
+            at,
+            "tree_info",
+            format!("below {classes}"),
+            &class,
+            SAVE_AGAIN,
+        )),
         None => Ok(()),
     }
 }
 
 fn number(what: &str, text: &str) -> Result<usize, ImportError> {
-    text.parse().map_err(|_| ImportError::new("model parameters", what, "a whole number", &text, SAVE_AGAIN))
+    text.parse()
+        .map_err(|_| ImportError::new("model parameters", what, "a whole number", &text, SAVE_AGAIN))
 }
 
 /// A tree whose arrays have the lengths that they should have. Ids of nodes are their indices.
@@ -277,11 +237,23 @@ impl<'a> Decoded<'a> {
         let at = || format!("tree {number}");
         let param = &tree.tree_param;
         let nodes = self::number("num_nodes", &param.num_nodes)?;
-        let deleted = param.num_deleted.as_ref().map_or(Ok(0), |text| self::number("num_deleted", text))?;
-        let vector = param.size_leaf_vector.as_ref().map_or(Ok(0), |text| self::number("size_leaf_vector", text))?;
+        let deleted = param
+            .num_deleted
+            .as_ref()
+            .map_or(Ok(0), |text| self::number("num_deleted", text))?;
+        let vector = param
+            .size_leaf_vector
+            .as_ref()
+            .map_or(Ok(0), |text| self::number("size_leaf_vector", text))?;
         if vector > 1 {
             let found = format!("{vector} (multi_strategy=multi_output_tree)");
-            return Err(ImportError::new(at(), "values of a leaf", "1", &found, UNSUPPORTED));
+            return Err(ImportError::new(
+                at(),
+                "values of a leaf",
+                "1",
+                &found,
+                UNSUPPORTED,
+            ));
         }
         let lengths = [
             ("left_children", tree.left_children.len()),
@@ -291,31 +263,68 @@ impl<'a> Decoded<'a> {
             ("default_left", tree.default_left.len()),
         ];
         let split_type = Some(("split_type", tree.split_type.len())).filter(|(_, len)| *len > 0);
-        if let Some((what, len)) = lengths.into_iter().chain(split_type).find(|(_, len)| *len != nodes) {
-            return Err(ImportError::new(at(), what, format!("{nodes} values"), &len, SAVE_AGAIN));
+        if let Some((what, len)) = lengths
+            .into_iter()
+            .chain(split_type)
+            .find(|(_, len)| *len != nodes)
+        {
+            return Err(ImportError::new(
+                at(),
+                what,
+                format!("{nodes} values"),
+                &len,
+                SAVE_AGAIN,
+            ));
         }
         if deleted > nodes {
-            return Err(ImportError::new(at(), "num_deleted", format!("at most {nodes}"), &deleted, SAVE_AGAIN));
+            return Err(ImportError::new(
+                at(),
+                "num_deleted",
+                format!("at most {nodes}"),
+                &deleted,
+                SAVE_AGAIN,
+            ));
         }
-        Ok(Self { number, tree, weight, nodes, deleted, segments: segments(number, tree)? })
+        Ok(Self {
+            number,
+            tree,
+            weight,
+            nodes,
+            deleted,
+            segments: segments(number, tree)?,
+        })
     }
 
     fn categorical(&self, id: usize, builder: &mut Builder) -> Result<u32, ImportError> {
         let Some(categories) = self.segments.get(&id) else {
             let found = "none for this node";
-            return Err(ImportError::new(self.place(id), "categories_nodes", "its categories", &found, SAVE_AGAIN));
+            return Err(ImportError::new(
+                self.place(id),
+                "categories_nodes",
+                "its categories",
+                &found,
+                SAVE_AGAIN,
+            ));
         };
         let limit = 32 * limits::SET_WORDS as u64;
         let largest = categories.iter().copied().max().unwrap_or(0);
         if largest >= limit {
             let expected = format!("a category below {limit}");
-            return Err(ImportError::new(self.place(id), "categories", expected, &largest, super::TOO_LARGE));
+            return Err(ImportError::new(
+                self.place(id),
+                "categories",
+                expected,
+                &largest,
+                REBUILD,
+            ));
         }
         let mut words = vec![0; largest as usize / 32 + 1];
         for category in *categories {
             words[*category as usize / 32] |= 1u32 << (category % 32);
         }
-        builder.add_set(&words).map_err(|error| ImportError::build(self.place(id), &error))
+        builder
+            .add_set(&words)
+            .map_err(|error| ImportError::build(self.place(id), error))
     }
 }
 
@@ -333,8 +342,11 @@ fn segments(number: usize, tree: &JsonTree) -> Result<BTreeMap<usize, &[u64]>, I
         .iter()
         .zip(places)
         .map(|(node, (start, size))| {
-            let segment = start.checked_add(*size).and_then(|end| tree.categories.get(*start..end));
-            let segment = segment.ok_or_else(|| fault("categories_segments", "a part of categories", *start))?;
+            let segment = start
+                .checked_add(*size)
+                .and_then(|end| tree.categories.get(*start..end));
+            let segment =
+                segment.ok_or_else(|| fault("categories_segments", "a part of categories", *start))?;
             Ok((*node, segment))
         })
         .collect()
@@ -371,16 +383,42 @@ impl Tree for Decoded<'_> {
         let feature = usize::try_from(tree.split_indices[id]).unwrap_or(usize::MAX);
         Ok(match tree.split_type.get(id) {
             None | Some(0) => {
-                let test = Test::AtMost { threshold: condition.next_down(), zero_is_missing: false };
-                Item::Split { split: Split { feature, test, missing_left: default_left }, children: [left, right] }
+                let test = Test::AtMost {
+                    threshold: condition.next_down(),
+                    zero_is_missing: false,
+                };
+                Item::Split {
+                    split: Split {
+                        feature,
+                        test,
+                        missing_left: default_left,
+                    },
+                    children: [left, right],
+                }
             }
             Some(1) => {
-                let test = Test::In { set: self.categorical(id, builder)?, truncates_negative: false };
-                Item::Split { split: Split { feature, test, missing_left: !default_left }, children: [right, left] }
+                let test = Test::In {
+                    set: self.categorical(id, builder)?,
+                    truncates_negative: false,
+                };
+                Item::Split {
+                    split: Split {
+                        feature,
+                        test,
+                        missing_left: !default_left,
+                    },
+                    children: [right, left],
+                }
             }
             Some(other) => {
                 let expected = "0 (numerical) or 1 (categorical)";
-                return Err(ImportError::new(self.place(id), "split_type", expected, &other, SAVE_AGAIN));
+                return Err(ImportError::new(
+                    self.place(id),
+                    "split_type",
+                    expected,
+                    &other,
+                    SAVE_AGAIN,
+                ));
             }
         })
     }

@@ -6,6 +6,7 @@ mod commands;
 mod graph;
 mod media;
 mod model;
+mod replay;
 mod sprites;
 
 use clap::{Parser, Subcommand};
@@ -21,11 +22,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Export training pairs for CLIP from the demo world's renderer
-    DemoPairs(commands::demo_pairs::Args),
+    DemoPairs(commands::demo_pairs::DemoPairs),
+    /// Compare random, popularity, similarity and the full path on the newest events
+    Eval(commands::eval::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
     Index(commands::index::Args),
     /// Search a bundle with vectors, words or a picture
     Search(commands::search::Args),
+    /// Train the ranking model on logged events
+    Train(commands::train::Args),
     /// Read JSON strings, one a line, and write CLIP's token ids, one JSON array a line
     Tokenize(commands::tokenize::Args),
     /// Check every file of a bundle; exit code 1 and the reason on the first fault
@@ -34,10 +39,12 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
-        Command::DemoPairs(args) => commands::demo_pairs::run(args),
+        Command::DemoPairs(args) => args.run(),
+        Command::Eval(args) => commands::eval::run(args),
         Command::Index(args) => commands::index::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Tokenize(args) => commands::tokenize::run(args),
+        Command::Train(args) => commands::train::run(args),
         Command::Verify(args) => commands::verify::run(args),
     };
     match result {

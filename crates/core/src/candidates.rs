@@ -80,8 +80,10 @@ pub struct Candidates {
 /// Candidates as references into a shard and an item table: what is written to the wire, or collected in place.
 #[derive(Debug)]
 pub struct Slice<'a> {
-    /// The shard.
-    pub shard: &'a Shard,
+    /// The shard; without it every vector is zeros, and a re-ranker has popularity alone to go by.
+    pub shard: Option<&'a Shard>,
+    /// Dimensions of the vectors: the shard's, where there is one.
+    pub dim: usize,
     /// The item table.
     pub items: &'a ItemTable,
     /// The hits, best first.
@@ -99,7 +101,7 @@ impl Slice<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let hits = self.hits.get(..MAX_CANDIDATES as usize).unwrap_or(self.hits);
-        let dim = self.shard.dim();
+        let dim = self.shard.map_or(self.dim, Shard::dim);
         let facts: Vec<ItemFacts> = hits.iter().map(|h| self.items.facts(h.row as usize)).collect();
         let source = match self.source {
             Source::Personal => 0,
@@ -112,15 +114,22 @@ impl Slice<'_> {
         sink.u32(source);
         sink.u32(1 + u32::from(self.degraded.is_some()));
         sink.strings([self.bundle].into_iter().chain(self.degraded).map(str::as_bytes));
-        sink.section(self.shard.mean());
+        let zeros = vec![0f32; dim];
+        sink.section(self.shard.map_or(zeros.as_slice(), Shard::mean));
         sink.section(&hits.iter().map(|h| h.row).collect::<Vec<u32>>());
         sink.section(&hits.iter().map(|h| h.score).collect::<Vec<f32>>());
-        let scale = |h: &Hit| self.shard.scales().get(h.node as usize).copied().unwrap_or(0.0);
+        let scale = |h: &Hit| {
+            self.shard
+                .and_then(|s| s.scales().get(h.node as usize))
+                .copied()
+                .unwrap_or(0.0)
+        };
         sink.section(&hits.iter().map(scale).collect::<Vec<f32>>());
-        let codes: Vec<i8> = hits
-            .iter()
-            .flat_map(|h| self.shard.codes(h.node as usize).iter().copied().take(dim))
-            .collect();
+        let mut codes = vec![0i8; hits.len() * dim];
+        for (out, hit) in codes.chunks_exact_mut(dim.max(1)).zip(hits) {
+            let stored = self.shard.map(|s| s.codes(hit.node as usize)).unwrap_or_default();
+            out.iter_mut().zip(stored).for_each(|(o, &c)| *o = c);
+        }
         sink.section(&codes);
         sink.section(&facts.iter().map(|f| f.category).collect::<Vec<u16>>());
         sink.section(&facts.iter().map(|f| f.language).collect::<Vec<u16>>());
@@ -138,8 +147,10 @@ impl Slice<'_> {
     pub fn collect(&self) -> Candidates {
         let candidate = |hit: &Hit| {
             let row = hit.row as usize;
-            let mut vector = vec![0f32; self.shard.dim()];
-            self.shard.vector(hit.node as usize, &mut vector);
+            let mut vector = vec![0f32; self.shard.map_or(self.dim, Shard::dim)];
+            if let Some(shard) = self.shard {
+                shard.vector(hit.node as usize, &mut vector);
+            }
             let card = self.items.card(row).to_owned();
             let id = ItemId::new(self.items.id(row)).ok()?;
             Some(Candidate {
@@ -317,7 +328,8 @@ mod tests {
         ];
         let degraded = Some("no ranker");
         Slice {
-            shard: &shard,
+            shard: Some(&shard),
+            dim: 8,
             items: &items,
             hits: &hits,
             source: Source::Search,
@@ -343,7 +355,8 @@ mod tests {
             },
         ];
         let slice = Slice {
-            shard: &shard,
+            shard: Some(&shard),
+            dim: 8,
             items: &items,
             hits: &hits,
             source: Source::Personal,

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use recsys_world::{HELDOUT_VIDEOS, NEIGHBOURS, pairs};
 
 /// Write pictures of drawn scenes with captions, as images.npy and captions.jsonl.
-#[derive(Debug, Args)]
-pub struct DemoPairs {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// Folder to write into; made if missing.
     #[arg(long)]
     out: PathBuf,
@@ -38,35 +38,25 @@ enum Split {
     Heldout,
 }
 
-impl DemoPairs {
-    /// Draws and writes the pairs.
-    ///
-    /// # Errors
-    /// Where the folder can't be written.
-    pub fn run(&self) -> Result<()> {
-        ensure!(self.count > 0, "--count 0: nothing to draw; give at least 1");
-        let total = match self.split {
-            Split::Train => self.count,
-            Split::Heldout => HELDOUT_VIDEOS * (1 + NEIGHBOURS),
-        };
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} scenes, {eta} left")?;
-        let bar = ProgressBar::new(total as u64).with_style(style);
-        let progress = |scenes: usize| bar.inc(scenes as u64);
-        match self.split {
-            Split::Train => pairs::write_training(
-                &self.out,
-                self.count,
-                self.seed,
-                self.size,
-                self.threads,
-                &progress,
-            )?,
-            Split::Heldout => {
-                pairs::write_heldout(&self.out, self.seed, self.size, self.threads, &progress)?;
-            }
-        }
-        bar.finish_and_clear();
-        println!("{total} scenes written to {}", self.out.display());
-        Ok(())
+/// Draws and writes the pairs.
+///
+/// # Errors
+/// Where the folder can't be written.
+pub fn run(args: Args) -> Result<()> {
+    ensure!(args.count > 0, "--count 0: nothing to draw; give at least 1");
+    let total = match args.split {
+        Split::Train => args.count,
+        Split::Heldout => HELDOUT_VIDEOS * (1 + NEIGHBOURS),
+    };
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} scenes, {eta} left")?;
+    let bar = ProgressBar::new(total as u64).with_style(style);
+    let progress = |scenes: usize| bar.inc(scenes as u64);
+    let Args { out, count, seed, size, threads, split } = args;
+    match split {
+        Split::Train => pairs::write_training(&out, count, seed, size, threads, &progress)?,
+        Split::Heldout => pairs::write_heldout(&out, seed, size, threads, &progress)?,
     }
+    bar.finish_and_clear();
+    println!("{total} scenes written to {}", out.display());
+    Ok(())
 }

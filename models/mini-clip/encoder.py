@@ -1,0 +1,81 @@
+"""Runs the exported model the way a consumer does, from its manifest, with onnxruntime."""
+
+import json
+import pathlib
+import struct
+
+import numpy as np
+import onnxruntime
+
+from tokenizer import Tokenizer
+
+TOKENS_MAGIC = b"RTOK"
+TOKENS_VERSION = 1
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def video_vectors(frame_vectors: np.ndarray, frames: int) -> np.ndarray:
+    """[videos * frames, dim] -> [videos, dim]: the mean of each video's unit vectors, made unit."""
+    return unit(unit(frame_vectors).reshape(-1, frames, frame_vectors.shape[1]).mean(1))
+
+
+def pack_tokens(ids: np.ndarray, scales: np.ndarray, rows: np.ndarray) -> bytes:
+    """tokens.bin, little-endian: "RTOK", u32 version, u32 row count, u32 width, u32 ids[rows] ascending,
+    f32 scales[rows], i8 rows[rows * width]. A row's embedding is its scale times its bytes."""
+    header = TOKENS_MAGIC + struct.pack("<3I", TOKENS_VERSION, *rows.shape)
+    return header + ids.astype("<u4").tobytes() + scales.astype("<f4").tobytes() + rows.astype("i1").tobytes()
+
+
+def unpack_tokens(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """ids [rows] and f32 embeddings [rows, width] of a tokens.bin."""
+    version, count, width = struct.unpack_from("<3I", data, 4)
+    expected = 16 + count * (8 + width)
+    if data[:4] != TOKENS_MAGIC or version != TOKENS_VERSION or len(data) != expected:
+        raise SystemExit(f"tokens.bin: {len(data)} bytes, version {version}; expected {expected}, {TOKENS_VERSION}")
+    ids = np.frombuffer(data, "<u4", count, 16)
+    scales = np.frombuffer(data, "<f4", count, 16 + 4 * count)
+    rows = np.frombuffer(data, "i1", count * width, 16 + 8 * count).reshape(count, width)
+    return ids, rows * scales[:, None]
+
+
+def _session(path: pathlib.Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    # Higher levels quantise activations too, which the graph does not ask for.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = 2
+    return onnxruntime.InferenceSession(str(path), options)
+
+
+class Encoder:
+    """Pictures and texts to vectors, int8 weights."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.manifest = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        image, text = self.manifest["image"], self.manifest["text"]
+        self._image = _session(folder / image["file"])
+        self._text = _session(folder / text["file"])
+        ids, self._embeddings = unpack_tokens((folder / text["tokens"]["file"]).read_bytes())
+        self._rows = {int(token): row for row, token in enumerate(ids)}
+        self._tokenizer = Tokenizer()
+
+    def encode_images(self, images: np.ndarray, batch: int = 100) -> np.ndarray:
+        """u8 [N, S, S, 3] -> f32 [N, dim]."""
+        image = self.manifest["image"]
+        mean, std = np.float32(image["mean"]), np.float32(image["std"])
+        vectors = []
+        for at in range(0, len(images), batch):
+            pixels = (images[at : at + batch].astype(np.float32) / 255 - mean) / std
+            pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+            vectors.append(self._image.run(["vector"], {"pixels": pixels})[0])
+        return np.concatenate(vectors)
+
+    def encode_text(self, text: str) -> np.ndarray:
+        """f32 [dim]."""
+        limits = self.manifest["text"]
+        known = [token for token in self._tokenizer.encode(text) if token in self._rows]
+        ids = [limits["start"], *known[: limits["context"] - 2], limits["end"]]
+        embeddings = self._embeddings[[self._rows[token] for token in ids]][None]
+        return self._text.run(["vector"], {"embeddings": embeddings.astype(np.float32)})[0][0]

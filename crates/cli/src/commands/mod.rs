@@ -1,7 +1,10 @@
 //! One file a subcommand: each has `Args` and `run`.
 
 pub mod demo_pairs;
+pub mod eval;
 pub mod index;
+pub mod predict;
 pub mod search;
 pub mod tokenize;
+pub mod train;
 pub mod verify;

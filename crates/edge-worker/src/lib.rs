@@ -1,1 +1,21 @@
-//! The edge worker.
+//! Candidate retrieval in a Cloudflare Worker.
+//!
+//! `routes` answers requests, `query` parses them, `bundle` loads and keeps the bundle, `encoder` asks the encoder
+//! behind its service binding, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer.
+
+mod bundle;
+mod encoder;
+mod problem;
+mod query;
+mod reply;
+mod routes;
+
+use worker::{Context, Env, Request, Response, event};
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _: Context) -> worker::Result<Response> {
+    match routes::answer(request, &env).await {
+        Ok(response) => Ok(response),
+        Err(problem) => problem.response(),
+    }
+}

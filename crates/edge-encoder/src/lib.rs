@@ -1,0 +1,77 @@
+//! The CLIP encoder as a worker of its own: it answers the recommendations' worker alone, over a service binding.
+//!
+//! `POST /text` `{"text": …}` and `POST /image` (a JPEG, PNG, WebP or GIF) → `{"model": sha256, "vector": […]}`, a unit
+//! vector; `GET /health`. What the model cannot encode is refused with 422 and a `detail`.
+
+mod model;
+
+use model::{Fault, Towers};
+use serde::Deserialize;
+use worker::{Context, Env, Method, Request, Response, event};
+
+/// The most bytes of a picture that are decoded into memory.
+const MAX_DECODED_BYTES: u64 = 48 << 20;
+
+#[derive(Deserialize)]
+struct TextBody {
+    text: String,
+}
+
+#[event(fetch)]
+async fn fetch(mut request: Request, env: Env, _: Context) -> worker::Result<Response> {
+    match answer(&mut request, &env).await {
+        Ok(response) => Ok(response),
+        Err(Fault::Input(detail)) => {
+            Ok(Response::from_json(&serde_json::json!({ "detail": detail }))?.with_status(422))
+        }
+        Err(Fault::Model(detail)) => {
+            Ok(Response::from_json(&serde_json::json!({ "detail": detail }))?.with_status(503))
+        }
+    }
+}
+
+async fn answer(request: &mut Request, env: &Env) -> Result<Response, Fault> {
+    let towers = model::towers(env).await?;
+    let vector = match (request.path().as_str(), request.method()) {
+        ("/health", Method::Get) => return reply(&towers, &[]),
+        ("/text", Method::Post) => {
+            let body: TextBody = request.json().await.map_err(|e| Fault::Input(e.to_string()))?;
+            towers
+                .text()
+                .encode(&body.text)
+                .map_err(|e| Fault::Input(e.to_string()))?
+        }
+        ("/image", Method::Post) => {
+            let bytes = request.bytes().await.map_err(|e| Fault::Input(e.to_string()))?;
+            let (rgb, width, height) = decode(&bytes)?;
+            towers
+                .image(env)
+                .await?
+                .encode(&rgb, width, height)
+                .map_err(|e| Fault::Input(e.to_string()))?
+        }
+        _ => return Ok(Response::empty().map_err(Fault::from)?.with_status(404)),
+    };
+    reply(&towers, &vector)
+}
+
+fn reply(towers: &Towers, vector: &[f32]) -> Result<Response, Fault> {
+    Ok(Response::from_json(
+        &serde_json::json!({ "model": towers.sha256(), "vector": vector }),
+    )?)
+}
+
+/// A picture file as 8-bit RGB with its width and height.
+fn decode(bytes: &[u8]) -> Result<(Vec<u8>, u32, u32), Fault> {
+    let expected =
+        |e: &dyn std::fmt::Display| Fault::Input(format!("expected a JPEG, PNG, WebP or GIF picture: {e}"));
+    let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|e| expected(&e))?;
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let rgb = reader.decode().map_err(|e| expected(&e))?.into_rgb8();
+    let (width, height) = rgb.dimensions();
+    Ok((rgb.into_raw(), width, height))
+}

@@ -1,0 +1,105 @@
+//! The model directory, read from static assets; each tower is loaded on first use and kept.
+
+use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
+use recsys_core::clip::{ImageEncoder, TextEncoder};
+use recsys_core::manifest::sha256_hex;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+use worker::Env;
+
+/// Why there is no answer.
+pub enum Fault {
+    /// What was sent cannot be encoded.
+    Input(String),
+    /// The model cannot be used.
+    Model(String),
+}
+
+impl From<worker::Error> for Fault {
+    fn from(error: worker::Error) -> Self {
+        Self::Model(error.to_string())
+    }
+}
+
+/// The model with its text tower, and its image tower once it was asked for.
+pub struct Towers {
+    model: Model,
+    sha256: String,
+    text: TextEncoder,
+    image: OnceCell<ImageEncoder>,
+}
+
+thread_local! {
+    static TOWERS: RefCell<Option<Rc<Towers>>> = const { RefCell::new(None) };
+}
+
+/// The model, loaded by the first request.
+pub async fn towers(env: &Env) -> Result<Rc<Towers>, Fault> {
+    if let Some(towers) = TOWERS.with_borrow(Clone::clone) {
+        return Ok(towers);
+    }
+    let bytes = asset(env, FILE_NAME).await?;
+    let model = Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?;
+    let onnx = checked(env, &model.text.onnx).await?;
+    let tokens = checked(env, &model.text.tokens).await?;
+    let text = TextEncoder::new(&model, &onnx, &tokens).map_err(|e| Fault::Model(e.to_string()))?;
+    let towers = Rc::new(Towers {
+        model,
+        sha256: sha256_hex(&bytes),
+        text,
+        image: OnceCell::new(),
+    });
+    TOWERS.set(Some(Rc::clone(&towers)));
+    Ok(towers)
+}
+
+impl Towers {
+    /// SHA-256 of the model's manifest, by which bundles refer to it.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// The text tower.
+    pub fn text(&self) -> &TextEncoder {
+        &self.text
+    }
+
+    /// The image tower.
+    pub async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
+        if self.image.get().is_none() {
+            let onnx = checked(env, &self.model.image.onnx).await?;
+            let tower = ImageEncoder::new(&self.model, &onnx).map_err(|e| Fault::Model(e.to_string()))?;
+            // Another request may have been first; its tower is the same.
+            let _ = self.image.set(tower);
+        }
+        self.image
+            .get()
+            .ok_or_else(|| Fault::Model("the image tower is not loaded".to_owned()))
+    }
+}
+
+async fn asset(env: &Env, name: &str) -> Result<Vec<u8>, Fault> {
+    let mut response = env
+        .assets("ASSETS")?
+        .fetch(format!("http://assets.local/{name}"), None)
+        .await?;
+    if response.status_code() != 200 {
+        return Err(Fault::Model(format!(
+            "{name}: status {} from the static assets",
+            response.status_code()
+        )));
+    }
+    Ok(response.bytes().await?)
+}
+
+async fn checked(env: &Env, file: &ModelFile) -> Result<Vec<u8>, Fault> {
+    let bytes = asset(env, &file.file).await?;
+    let found = sha256_hex(&bytes);
+    if found != file.sha256 {
+        return Err(Fault::Model(format!(
+            "{}: expected SHA-256 {}, found {found}",
+            file.file, file.sha256
+        )));
+    }
+    Ok(bytes)
+}

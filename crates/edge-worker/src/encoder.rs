@@ -1,0 +1,108 @@
+//! The encoder behind the service binding `ENCODER`.
+
+use crate::problem::Problem;
+use futures_util::future::{Either, select};
+use recsys_core::manifest::EncoderRef;
+use serde::Deserialize;
+use std::pin::pin;
+use std::time::Duration;
+use worker::{Delay, Env, Headers, Method, RequestInit, Response};
+
+/// How long an answer may take; the first one includes loading the model.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+#[derive(Deserialize)]
+struct Answer {
+    model: String,
+    vector: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    detail: String,
+}
+
+/// The vector of a text.
+pub async fn text(env: &Env, expected: Option<&EncoderRef>, text: &str) -> Result<Vec<f32>, Problem> {
+    let body = serde_json::json!({ "text": text }).to_string();
+    encode(env, expected, "text", "application/json", body.into_bytes()).await
+}
+
+/// The vector of a picture file.
+pub async fn picture(
+    env: &Env,
+    expected: Option<&EncoderRef>,
+    bytes: Vec<u8>,
+    kind: &str,
+) -> Result<Vec<f32>, Problem> {
+    encode(env, expected, "image", kind, bytes).await
+}
+
+/// Whether an encoder answers.
+pub async fn ready(env: &Env) -> bool {
+    call(env, "health", Method::Get, "", Vec::new())
+        .await
+        .is_ok_and(|r| r.status_code() == 200)
+}
+
+async fn encode(
+    env: &Env,
+    expected: Option<&EncoderRef>,
+    what: &str,
+    kind: &str,
+    body: Vec<u8>,
+) -> Result<Vec<f32>, Problem> {
+    let Some(expected) = expected else {
+        return Err(Problem::unavailable(
+            "this bundle was made from vectors: words and pictures cannot be searched",
+        ));
+    };
+    let mut response = call(env, what, Method::Post, kind, body)
+        .await
+        .map_err(Problem::unavailable)?;
+    match response.status_code() {
+        200 => {}
+        422 => {
+            let refusal: Option<Refusal> = response.json().await.ok();
+            return Err(Problem::refused(
+                refusal.map_or_else(|| "refused by the encoder".to_owned(), |r| r.detail),
+            ));
+        }
+        status => {
+            return Err(Problem::unavailable(format!(
+                "the encoder answered with status {status}"
+            )));
+        }
+    }
+    let answer: Answer = response
+        .json()
+        .await
+        .map_err(|_| Problem::unavailable("the encoder's answer is not as expected"))?;
+    if answer.model != expected.sha256 {
+        return Err(Problem::unavailable(format!(
+            "the encoder runs another model than made the bundle ({}); deploy both together",
+            expected.name
+        )));
+    }
+    Ok(answer.vector)
+}
+
+async fn call(env: &Env, what: &str, method: Method, kind: &str, body: Vec<u8>) -> Result<Response, String> {
+    let encoder = env
+        .service("ENCODER")
+        .map_err(|_| "no encoder is bound to this worker".to_owned())?;
+    let mut init = RequestInit::new();
+    init.with_method(method);
+    if !kind.is_empty() {
+        let headers = Headers::new();
+        headers.set("content-type", kind).map_err(|e| e.to_string())?;
+        init.with_headers(headers)
+            .with_body(Some(worker::js_sys::Uint8Array::from(body.as_slice()).into()));
+    }
+    let answer = pin!(encoder.fetch(format!("http://encoder.local/{what}"), Some(init)));
+    match select(answer, pin!(Delay::from(DEADLINE))).await {
+        Either::Left((Ok(response), _)) => Ok(response),
+        Either::Left((Err(error), _)) => Err(format!("the encoder failed: {error}")),
+        Either::Right(_) => Err("the encoder did not answer in time".to_owned()),
+    }
+}

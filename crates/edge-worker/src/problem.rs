@@ -1,0 +1,93 @@
+//! Refusals as problem documents (RFC 9457).
+
+use serde_json::json;
+use worker::{Headers, Response};
+
+/// A refusal.
+#[derive(Debug)]
+pub struct Problem {
+    status: u16,
+    title: &'static str,
+    detail: String,
+    allow: Option<&'static str>,
+}
+
+impl Problem {
+    const fn new(status: u16, title: &'static str, detail: String) -> Self {
+        Self {
+            status,
+            title,
+            detail,
+            allow: None,
+        }
+    }
+
+    /// 400: not a request at all.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(400, "Malformed request", detail.into())
+    }
+
+    /// 422: well formed, but a value is not allowed.
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::new(422, "Value not allowed", detail.into())
+    }
+
+    /// 404.
+    pub fn not_found(path: &str) -> Self {
+        let detail = format!("there is nothing at {path}; see docs/http-api.yaml for the paths");
+        Self::new(404, "Not found", detail)
+    }
+
+    /// 405, with the methods that are allowed.
+    pub fn method(allow: &'static str) -> Self {
+        let detail = format!("this path takes {allow}");
+        Self {
+            allow: Some(allow),
+            ..Self::new(405, "Method not allowed", detail)
+        }
+    }
+
+    /// 413.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(413, "Body too large", format!("a body has at most {limit} bytes"))
+    }
+
+    /// 415.
+    pub fn media_type(expected: &str, found: &str) -> Self {
+        Self::new(
+            415,
+            "Unsupported media type",
+            format!("expected {expected}, found {found:?}"),
+        )
+    }
+
+    /// 503: a part that the answer needs is missing.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(503, "Part unavailable", detail.into())
+    }
+
+    /// The response. The request's own text is not in it beyond what `detail` quotes.
+    pub fn response(&self) -> worker::Result<Response> {
+        let body = json!({
+            "type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail,
+        });
+        let headers = Headers::new();
+        headers.set("content-type", "application/problem+json")?;
+        headers.set("cache-control", "no-store")?;
+        if let Some(allow) = self.allow {
+            headers.set("allow", allow)?;
+        }
+        if self.status == 503 {
+            headers.set("retry-after", "5")?;
+        }
+        Ok(Response::from_bytes(body.to_string().into_bytes())?
+            .with_status(self.status)
+            .with_headers(headers))
+    }
+}
+
+impl From<worker::Error> for Problem {
+    fn from(error: worker::Error) -> Self {
+        Self::unavailable(format!("the worker could not answer: {error}"))
+    }
+}

@@ -1,0 +1,223 @@
+//! From a request's bytes to a typed query.
+
+use crate::problem::Problem;
+use futures_util::StreamExt;
+use recsys_core::candidates::MEDIA_TYPE;
+use recsys_core::catalogue::ItemId;
+use serde::Deserialize;
+use worker::Request;
+
+/// The most bytes of a JSON body.
+const MAX_JSON_BYTES: usize = 1 << 20;
+/// The most bytes of a picture.
+const MAX_PICTURE_BYTES: usize = 8 << 20;
+/// The most results.
+const MAX_K: u32 = 1000;
+/// The most ids in `recent` and in `exclude`.
+const MAX_IDS: usize = 10_000;
+/// The most bytes of a text.
+const MAX_TEXT_BYTES: usize = 4096;
+/// Results where `k` is not given.
+const DEFAULT_K: u32 = 20;
+
+/// What to search with.
+#[derive(Debug)]
+pub enum Query {
+    /// A vector; its length and values are checked against the bundle.
+    Vector(Vec<f32>),
+    /// Ids of clicked videos, newest last.
+    Recent(Vec<ItemId>),
+    /// Words, not blank.
+    Text(String),
+    /// A picture file's bytes and media type.
+    Picture(Vec<u8>, String),
+    /// Nothing: popular videos.
+    Nothing,
+}
+
+/// A whole request.
+#[derive(Debug)]
+pub struct Recs {
+    /// What to search with.
+    pub query: Query,
+    /// Number of results, 1 to 1,000.
+    pub k: usize,
+    /// Ids that must not come.
+    pub exclude: Vec<ItemId>,
+    /// Whether the binary layout was asked for.
+    pub binary: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecsBody {
+    vector: Option<Vec<f32>>,
+    recent: Option<Vec<String>>,
+    text: Option<String>,
+    k: Option<u32>,
+    #[serde(default)]
+    exclude: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SearchBody {
+    text: String,
+    k: Option<u32>,
+}
+
+/// The query of `POST /v1/recs`.
+pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
+    let binary = wants_binary(request)?;
+    let body: RecsBody = json(request).await?;
+    let query = match (body.vector, body.recent, body.text) {
+        (Some(vector), None, None) => Query::Vector(vector),
+        (None, Some(recent), None) => Query::Recent(ids("recent", recent)?),
+        (None, None, Some(text)) => Query::Text(words(text)?),
+        (None, None, None) => Query::Nothing,
+        _ => {
+            return Err(Problem::refused(
+                "expected one of `vector`, `recent` and `text`, found several",
+            ));
+        }
+    };
+    Ok(Recs {
+        query,
+        k: count(body.k)?,
+        exclude: ids("exclude", body.exclude)?,
+        binary,
+    })
+}
+
+/// The query of `POST /v1/search`: JSON with a text, or a picture.
+pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
+    let binary = wants_binary(request)?;
+    let kind = media_type(request)?;
+    if kind.starts_with("image/") {
+        let bytes = body(request, MAX_PICTURE_BYTES).await?;
+        return Ok(Recs {
+            query: Query::Picture(bytes, kind),
+            k: count(None)?,
+            exclude: Vec::new(),
+            binary,
+        });
+    }
+    let body: SearchBody = json(request).await?;
+    Ok(Recs {
+        query: Query::Text(words(body.text)?),
+        k: count(body.k)?,
+        exclude: Vec::new(),
+        binary,
+    })
+}
+
+/// The query of `GET /v1/search?q=…&k=…`.
+pub fn search_by_url(request: &Request) -> Result<Recs, Problem> {
+    let url = request.url()?;
+    let value = |name: &str| {
+        url.query_pairs()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.into_owned())
+    };
+    let Some(text) = value("q") else {
+        return Err(Problem::malformed(
+            "expected words in `q`, such as /v1/search?q=red+fox",
+        ));
+    };
+    let k = match value("k") {
+        Some(k) => Some(
+            k.parse::<u32>()
+                .map_err(|_| Problem::malformed("`k`: expected a whole number"))?,
+        ),
+        None => None,
+    };
+    Ok(Recs {
+        query: Query::Text(words(text)?),
+        k: count(k)?,
+        exclude: Vec::new(),
+        binary: wants_binary(request)?,
+    })
+}
+
+fn wants_binary(request: &Request) -> Result<bool, Problem> {
+    Ok(request
+        .headers()
+        .get("accept")?
+        .is_some_and(|accept| accept.contains(MEDIA_TYPE)))
+}
+
+fn media_type(request: &Request) -> Result<String, Problem> {
+    let header = request.headers().get("content-type")?.unwrap_or_default();
+    Ok(header
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase())
+}
+
+async fn json<T: for<'de> Deserialize<'de>>(request: &mut Request) -> Result<T, Problem> {
+    let kind = media_type(request)?;
+    if kind != "application/json" {
+        return Err(Problem::media_type("application/json", &kind));
+    }
+    let bytes = body(request, MAX_JSON_BYTES).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Problem::malformed(format!("the body is not as expected: {e}")))
+}
+
+/// The body, of at most `limit` bytes; reading stops at the first byte beyond.
+async fn body(request: &mut Request, limit: usize) -> Result<Vec<u8>, Problem> {
+    let stated = request
+        .headers()
+        .get("content-length")?
+        .and_then(|v| v.parse::<usize>().ok());
+    if stated.is_some_and(|n| n > limit) {
+        return Err(Problem::too_large(limit));
+    }
+    if request.inner().body().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut bytes = Vec::new();
+    let mut stream = request.stream()?;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(Problem::too_large(limit));
+        }
+        bytes.extend(chunk);
+    }
+    Ok(bytes)
+}
+
+fn count(k: Option<u32>) -> Result<usize, Problem> {
+    let k = k.unwrap_or(DEFAULT_K);
+    match k {
+        1..=MAX_K => Ok(k as usize),
+        _ => Err(Problem::refused(format!("`k` is {k}: expected 1 to {MAX_K}"))),
+    }
+}
+
+fn ids(field: &str, list: Vec<String>) -> Result<Vec<ItemId>, Problem> {
+    if list.len() > MAX_IDS {
+        return Err(Problem::refused(format!(
+            "`{field}` has {} ids: at most {MAX_IDS} are allowed",
+            list.len()
+        )));
+    }
+    let id = |(i, id)| ItemId::new(id).map_err(|e| Problem::refused(format!("`{field}`, entry {i}: {e}")));
+    list.into_iter().enumerate().map(id).collect()
+}
+
+fn words(text: String) -> Result<String, Problem> {
+    if text.trim().is_empty() {
+        return Err(Problem::refused("`text` is blank: expected words"));
+    }
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(Problem::refused(format!(
+            "`text` has {} bytes: at most {MAX_TEXT_BYTES} are allowed",
+            text.len()
+        )));
+    }
+    Ok(text)
+}

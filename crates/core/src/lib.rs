@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod metrics;
 pub mod npy;
 pub mod policy;
+pub mod privacy;
 pub mod rerank;
 pub mod rng;
 pub mod session;

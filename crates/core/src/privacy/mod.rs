@@ -1,0 +1,69 @@
+//! What may leave the viewer's browser: one file a mode, each with its claim and the exact bytes behind it.
+
+pub mod local;
+pub mod standard;
+
+use std::str::FromStr;
+use thiserror::Error;
+
+/// A privacy mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// The mean vector of the recent clicks is sent; see [`standard`].
+    #[default]
+    Standard,
+    /// Nothing of the viewer is sent; see [`local`].
+    Local,
+}
+
+/// Text that names no mode.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0:?} is no privacy mode; expected \"standard\" or \"local\"")]
+pub struct ModeError(String);
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Standard, Self::Local];
+
+    /// The name in options, reports and addresses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Local => "local",
+        }
+    }
+
+    /// What the mode promises the viewer, and what it does not.
+    #[must_use]
+    pub const fn claim(self) -> &'static str {
+        match self {
+            Self::Standard => standard::CLAIM,
+            Self::Local => local::CLAIM,
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = ModeError;
+
+    fn from_str(name: &str) -> Result<Self, ModeError> {
+        let mode = Self::ALL.into_iter().find(|mode| mode.name() == name);
+        mode.ok_or_else(|| ModeError(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_others_are_refused() {
+        for mode in Mode::ALL {
+            assert_eq!(mode.name().parse(), Ok(mode));
+        }
+        for bad in ["", "Standard", "local ", "stealth"] {
+            assert!(bad.parse::<Mode>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,2 +1,37 @@
-//! `cargo xtask`: demo, test, build, bench.
-fn main() {}
+//! `cargo xtask`: everything beyond `cargo build`, with all the set-up it needs.
+
+mod demo;
+mod run;
+mod setup;
+mod shim;
+mod stamp;
+mod test;
+mod wasm;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, try and test recsys")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Compile the command, both workers and the browser module into dist/
+    Build,
+    /// Make the demo catalogue, index it, train its ranker and serve the page
+    Demo(demo::Args),
+    /// Run every test: Rust, Rust as wasm, workerd, browser
+    Test(test::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    std::env::set_current_dir(run::root()?)?;
+    match Cli::parse().task {
+        Task::Build => wasm::build_all().map(|_| ()),
+        Task::Demo(args) => demo::run(&args),
+        Task::Test(args) => test::run(&args),
+    }
+}

@@ -1,0 +1,167 @@
+//! `cargo xtask demo`: from nothing to a page.
+
+use crate::run::{exec, output, step};
+use crate::{setup, stamp, wasm};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Options of the demo.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Ask for the page, /healthz and one /v1/recs on a free port, print the answers and exit
+    #[arg(long)]
+    check: bool,
+    /// Port of the page
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+}
+
+/// Where the demo's files are.
+pub(crate) struct Demo {
+    /// The recsys command.
+    pub(crate) recsys: PathBuf,
+    /// Folder with `videos.jsonl`, `events.jsonl` and the media.
+    pub(crate) world: PathBuf,
+    /// The bundle, also served with the site.
+    pub(crate) bundle: PathBuf,
+    /// The static files.
+    pub(crate) site: PathBuf,
+}
+
+/// Builds everything and serves the page.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let demo = prepare()?;
+    let port = if args.check { 0 } else { args.port };
+    let (mut server, url) = serve(&demo.site, port)?;
+    let result = if args.check {
+        output(Command::new("node").args(["e2e/check.mjs", &url])).map(|text| print!("{text}"))
+    } else {
+        println!("{url}");
+        server
+            .wait()
+            .map_err(Into::into)
+            .and_then(|status| match status.success() {
+                true => Ok(()),
+                false => bail!("the server stopped: {status}"),
+            })
+    };
+    // The server stops when its standard input ends.
+    drop(server.stdin.take());
+    server.wait()?;
+    result
+}
+
+/// Everything up to the site, each long step only where its sources changed.
+pub(crate) fn prepare() -> Result<Demo> {
+    let recsys = wasm::build_all()?;
+    setup::ffmpeg();
+    let root = Path::new(".demo");
+    std::fs::create_dir_all(root)?;
+    let demo = Demo {
+        recsys,
+        world: root.join("world"),
+        bundle: root.join("bundle"),
+        site: PathBuf::from("dist/site"),
+    };
+    let world = stamp::of(&["crates/world/src", "crates/cli/src/commands/demo_world.rs"], "")?;
+    stamp::unless_done(&root.join("world.stamp"), &world, || {
+        step("demo world", || make_world(&demo))
+    })?;
+    let sources = ["crates/core/src", "crates/cli/src", "models"];
+    let bundle = stamp::of(&sources, &world)?;
+    stamp::unless_done(&root.join("bundle.stamp"), &bundle, || make_bundle(&demo))?;
+    step("site", || assemble(&demo))?;
+    Ok(demo)
+}
+
+fn make_world(demo: &Demo) -> Result<()> {
+    run_in(&demo.recsys, &["demo-world", "--force", "--out"], &demo.world)
+}
+
+fn make_bundle(demo: &Demo) -> Result<()> {
+    let catalogue = demo.world.join("videos.jsonl");
+    let events = demo.world.join("events.jsonl");
+    step("index", || {
+        exec(
+            Command::new(&demo.recsys)
+                .args(["index", "--model", "models/mini-clip", "--catalogue"])
+                .arg(&catalogue)
+                .arg("--out")
+                .arg(&demo.bundle),
+        )
+    })?;
+    if setup::on_path(&["python3"]).is_none() {
+        eprintln!("no python3: the demo runs without a trained ranker, by similarity alone");
+        return Ok(());
+    }
+    step("train", || {
+        exec(
+            Command::new(&demo.recsys)
+                .args(["train", "--events"])
+                .arg(&events)
+                .arg("--bundle")
+                .arg(&demo.bundle),
+        )
+    })
+}
+
+fn run_in(program: &Path, args: &[&str], last: &Path) -> Result<()> {
+    exec(Command::new(program).args(args).arg(last))
+}
+
+/// The site: the page, the browser module, the bundle and the world's media; media are linked, not copied.
+fn assemble(demo: &Demo) -> Result<()> {
+    wasm::fresh(&demo.site)?;
+    link_tree(Path::new("www"), &demo.site)?;
+    link_tree(Path::new("dist/pkg"), &demo.site.join("pkg"))?;
+    link_tree(&demo.bundle, &demo.site.join("bundle"))?;
+    for folder in ["media", "thumbs", "previews"] {
+        link_tree(&demo.world.join(folder), &demo.site.join(folder))?;
+    }
+    let model = Path::new("dist/model");
+    wasm::fresh(model)?;
+    for file in ["model.json", "image.onnx", "text.onnx", "tokens.bin"] {
+        std::fs::copy(Path::new("models/mini-clip").join(file), model.join(file))
+            .with_context(|| file.to_owned())?;
+    }
+    Ok(())
+}
+
+/// Hard links of all files below a folder; copies where links are not possible.
+fn link_tree(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| to.display().to_string())?;
+    for entry in std::fs::read_dir(from).with_context(|| from.display().to_string())? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            link_tree(&source, &target)?;
+        } else if std::fs::hard_link(&source, &target).is_err() {
+            std::fs::copy(&source, &target).with_context(|| source.display().to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// Starts workerd; returns the process, whose standard input must stay open, and the page's address.
+fn serve(site: &Path, port: u16) -> Result<(Child, String)> {
+    let mut server = Command::new("node")
+        .args(["e2e/serve.mjs", "--port", &port.to_string(), "--site"])
+        .arg(site)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start node e2e/serve.mjs")?;
+    let out = server.stdout.take().context("the server has no output")?;
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line)?;
+    let ready: Result<serde_json::Value, _> = serde_json::from_str(&line);
+    match ready
+        .ok()
+        .and_then(|r| r.get("url").and_then(|u| u.as_str()).map(str::to_owned))
+    {
+        Some(url) => Ok((server, url)),
+        None => bail!("the server did not start: {}", line.trim()),
+    }
+}

@@ -1,0 +1,93 @@
+//! `cargo xtask test`: every test there is.
+
+use crate::run::{cargo, exec, step};
+use crate::{demo, setup};
+use anyhow::Result;
+use std::process::Command;
+
+/// Options of the tests.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only the Rust tests, native and as wasm
+    #[arg(long)]
+    rust: bool,
+}
+
+/// Crates that run natively.
+const NATIVE: [&str; 4] = ["recsys-core", "recsys-world", "recsys-cli", "xtask"];
+/// Features of the core that only some crates turn on.
+const CORE_FEATURES: &str = "recsys-core/clip,recsys-core/import";
+
+/// Runs the tests.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    setup::wasm_targets()?;
+    setup::npm_packages()?;
+    step("formatting", || self::run_cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", lints)?;
+    step("Rust tests", || {
+        let mut command = cargo();
+        command.args(["test", "--quiet", "--features", CORE_FEATURES]);
+        exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))
+    })?;
+    step("Rust tests as wasm", wasm_tests)?;
+    if args.rust {
+        return Ok(());
+    }
+    let demo = demo::prepare()?;
+    let chromium = setup::chromium()?;
+    step("workerd and browser tests", || {
+        exec(
+            Command::new("npm")
+                .args(["test", "--silent"])
+                .env("RECSYS_SITE", std::fs::canonicalize(&demo.site)?)
+                .env("RECSYS_WORLD", std::fs::canonicalize(&demo.world)?)
+                .env("RECSYS_BUNDLE", std::fs::canonicalize(&demo.bundle)?)
+                .env("RECSYS_BIN", &demo.recsys)
+                .env("RECSYS_CHROMIUM", &chromium),
+        )
+    })
+}
+
+fn run_cargo(args: &[&str]) -> Result<()> {
+    exec(cargo().args(args))
+}
+
+fn lints() -> Result<()> {
+    let mut native = cargo();
+    native.args(["clippy", "--quiet", "--all-targets", "--features", CORE_FEATURES]);
+    exec(
+        native
+            .args(NATIVE.iter().flat_map(|p| ["-p", p]))
+            .args(["--", "-D", "warnings"]),
+    )?;
+    for package in ["recsys-web", "recsys-edge-worker", "recsys-edge-encoder"] {
+        let target = ["--target", "wasm32-unknown-unknown", "--profile", "wasm"];
+        exec(
+            cargo()
+                .args(["clippy", "--quiet", "-p", package])
+                .args(target)
+                .args(["--", "-D", "warnings"]),
+        )?;
+    }
+    Ok(())
+}
+
+/// The core's tests compiled to wasm (WASI, for a test needs a clock and arguments) and run by Node.
+fn wasm_tests() -> Result<()> {
+    wasm_runner(cargo().args([
+        "test",
+        "--quiet",
+        "-p",
+        "recsys-core",
+        "--target",
+        "wasm32-wasip1",
+    ]))
+}
+
+fn wasm_runner(command: &mut Command) -> Result<()> {
+    let runner = std::fs::canonicalize("e2e/wasi-runner.mjs")?;
+    exec(command.env(
+        "CARGO_TARGET_WASM32_WASIP1_RUNNER",
+        format!("node {}", runner.display()),
+    ))
+}

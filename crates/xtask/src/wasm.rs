@@ -1,0 +1,126 @@
+//! From crates to wasm modules: cargo, wasm-bindgen (as a library, pinned with the crate) and wasm-opt.
+
+use crate::run::{cargo, exec, step};
+use crate::{setup, shim};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// What wasm-opt must know of the features that rustc and wasm-bindgen use.
+const FEATURES: [&str; 9] = [
+    "--enable-simd",
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-multivalue",
+    "--enable-exception-handling",
+    "--enable-relaxed-simd",
+];
+
+/// Compiles the command and every wasm module; returns the command's path.
+pub(crate) fn build_all() -> Result<PathBuf> {
+    setup::wasm_targets()?;
+    setup::npm_packages()?;
+    let recsys = step("the recsys command", command)?;
+    step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
+    step("edge worker", || {
+        worker("recsys-edge-worker", Path::new("dist/edge-worker"))
+    })?;
+    step("edge encoder", || {
+        worker("recsys-edge-encoder", Path::new("dist/edge-encoder"))
+    })?;
+    Ok(recsys)
+}
+
+/// Where cargo puts what it builds.
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+fn command() -> Result<PathBuf> {
+    exec(cargo().args(["build", "--quiet", "-p", "recsys-cli"]))?;
+    let path = target_dir().join("debug/recsys");
+    std::fs::canonicalize(&path).with_context(|| path.display().to_string())
+}
+
+/// Compiles one crate; each alone, for cargo unifies features over a workspace.
+fn compile(package: &str) -> Result<PathBuf> {
+    let target = "wasm32-unknown-unknown";
+    exec(cargo().args([
+        "build",
+        "--quiet",
+        "-p",
+        package,
+        "--target",
+        target,
+        "--profile",
+        "wasm",
+    ]))?;
+    Ok(target_dir()
+        .join(target)
+        .join("wasm")
+        .join(format!("{}.wasm", package.replace('-', "_"))))
+}
+
+fn browser(out: &Path) -> Result<()> {
+    let module = compile("recsys-web")?;
+    fresh(out)?;
+    Bindgen::new()
+        .input_path(module)
+        .out_name("recsys")
+        .web(true)?
+        .omit_default_module_path(false)
+        .typescript(true)
+        .generate(out)?;
+    optimise(&out.join("recsys_bg.wasm"))?;
+    // The file on the wire is named recsys.wasm.
+    std::fs::rename(out.join("recsys_bg.wasm"), out.join("recsys.wasm"))?;
+    let glue = out.join("recsys.js");
+    let text = std::fs::read_to_string(&glue)?;
+    std::fs::write(&glue, text.replace("recsys_bg.wasm", "recsys.wasm"))?;
+    for file in ["index.js", "worker.js", "index.d.ts"] {
+        std::fs::copy(Path::new("crates/web/js").join(file), out.join(file))
+            .with_context(|| file.to_owned())?;
+    }
+    Ok(())
+}
+
+fn worker(package: &str, out: &Path) -> Result<()> {
+    let module = compile(package)?;
+    fresh(out)?;
+    Bindgen::new()
+        .input_path(module)
+        .out_name("index")
+        .module(true)?
+        .reset_state_function(true)
+        .force_enable_abort_handler(true)
+        .generate(out)?;
+    optimise(&out.join("index_bg.wasm"))?;
+    shim::write(out)
+}
+
+fn optimise(wasm: &Path) -> Result<()> {
+    let optimised = wasm.with_extension("opt");
+    let mut command = Command::new("node_modules/.bin/wasm-opt");
+    exec(
+        command
+            .arg("-O3")
+            .args(FEATURES)
+            .arg(wasm)
+            .arg("-o")
+            .arg(&optimised),
+    )?;
+    std::fs::rename(optimised, wasm)?;
+    Ok(())
+}
+
+/// An empty folder.
+pub(crate) fn fresh(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
+}

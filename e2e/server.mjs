@@ -66,7 +66,8 @@ function withEncoder(recs, encoder) {
  * @param {string} options.site directory of the static files
  * @param {number} [options.port] 0 picks a free one
  * @param {"ready"|"failing"|"unbound"} [options.encoder] what answers behind the encoder's service binding
- * @returns {Promise<{url: string, dispose: () => Promise<void>}>} `url` has no slash at its end
+ * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch}>} `url` has no slash at its
+ *   end; `askEncoder` takes a path and reaches the encoder's worker, which the site itself does not expose
  */
 export async function startSite({ site, port = 0, encoder = "ready" }) {
   const recs = workerFrom("wrangler.toml", checkedSite(site));
@@ -84,7 +85,14 @@ export async function startSite({ site, port = 0, encoder = "ready" }) {
   });
   try {
     const url = await miniflare.ready;
-    return { url: url.origin, dispose: () => miniflare.dispose() };
+    return {
+      url: url.origin,
+      dispose: () => miniflare.dispose(),
+      async askEncoder(path, init) {
+        const worker = await miniflare.getWorker("recsys-encoder");
+        return worker.fetch(`http://encoder.local${path}`, init);
+      },
+    };
   } catch (error) {
     await miniflare.dispose();
     throw error;

@@ -34,7 +34,7 @@ impl Problem {
 
     /// 404.
     pub fn not_found(path: &str) -> Self {
-        let detail = format!("there is nothing at {path}; see docs/http-api.yaml for the paths");
+        let detail = format!("there is nothing at {path}; see docs/http-api.json for the paths");
         Self::new(404, "Not found", detail)
     }
 

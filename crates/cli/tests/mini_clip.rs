@@ -43,10 +43,20 @@ fn npy_bytes(path: &Path) -> Vec<u8> {
 fn centred_cosines(a: &[Vec<f32>], b: &[Vec<f32>]) -> Vec<f32> {
     let centred = |list: &[Vec<f32>]| -> Vec<Vec<f32>> {
         let mut mean = vec![0f32; 128];
-        list.iter().for_each(|v| mean.iter_mut().zip(v).for_each(|(m, x)| *m += x / list.len() as f32));
-        list.iter().map(|v| unit(&v.iter().zip(&mean).map(|(x, m)| x - m).collect::<Vec<f32>>())).collect()
+        list.iter().for_each(|v| {
+            mean.iter_mut()
+                .zip(v)
+                .for_each(|(m, x)| *m += x / list.len() as f32)
+        });
+        list.iter()
+            .map(|v| unit(&v.iter().zip(&mean).map(|(x, m)| x - m).collect::<Vec<f32>>()))
+            .collect()
     };
-    centred(a).iter().zip(centred(b)).map(|(x, y)| dot(x, &y)).collect()
+    centred(a)
+        .iter()
+        .zip(centred(b))
+        .map(|(x, y)| dot(x, &y))
+        .collect()
 }
 
 #[test]
@@ -70,8 +80,12 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-    let titles: Vec<&str> =
-        goldens["videos"].as_array().unwrap().iter().map(|v| v["title"].as_str().unwrap()).collect();
+    let titles: Vec<&str> = goldens["videos"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| v["title"].as_str().unwrap())
+        .collect();
     let texts: Vec<Vec<f32>> = titles.iter().map(|t| text.encode(t).unwrap()).collect();
     let videos: Vec<Vec<f32>> = npy_bytes(&heldout.join("images.npy"))
         .chunks_exact(PICTURE * FRAMES)
@@ -81,7 +95,10 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
 
     let best_is_own = |i: &usize| {
         let own = dot(&texts[*i], &videos[*i]);
-        videos.iter().enumerate().all(|(j, v)| j == *i || dot(&texts[*i], v) < own)
+        videos
+            .iter()
+            .enumerate()
+            .all(|(j, v)| j == *i || dot(&texts[*i], v) < own)
     };
     let among_100 = (0..VIDEOS).filter(best_is_own).count();
 
@@ -90,7 +107,9 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
     let mut among_20 = 0;
     for (i, scenes) in neighbours.chunks_exact(per_scene * NEIGHBOURS).enumerate() {
         let own = dot(&texts[i], &videos[i]);
-        let others = scenes.chunks_exact(per_scene).map(|s| dot(&texts[i], &video_vector(&image, s)));
+        let others = scenes
+            .chunks_exact(per_scene)
+            .map(|s| dot(&texts[i], &video_vector(&image, s)));
         among_20 += usize::from(others.fold(f32::MIN, f32::max) < own);
     }
 
@@ -103,7 +122,9 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
         floats.chunks_exact(128).map(unit).collect()
     };
     let worst = |name, found: &[Vec<f32>]| {
-        centred_cosines(&golden(name), found).into_iter().fold(f32::MAX, f32::min)
+        centred_cosines(&golden(name), found)
+            .into_iter()
+            .fold(f32::MAX, f32::min)
     };
     let (worst_text, worst_video) = (worst("title_vectors", &texts), worst("video_vectors", &videos));
     println!(
@@ -112,5 +133,8 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
     );
     assert!(among_100 >= 90, "{among_100} of 100");
     assert!(among_20 >= 75, "{among_20} of 100");
-    assert!(worst_text >= 0.99 && worst_video >= 0.99, "{worst_text} {worst_video}");
+    assert!(
+        worst_text >= 0.99 && worst_video >= 0.99,
+        "{worst_text} {worst_video}"
+    );
 }

@@ -73,7 +73,7 @@ fn neighbours(scene: &Scene, rng: &mut Rng) -> Vec<Scene> {
         out.push(Scene {
             seed: rng.bits(),
             ..scene
-        })
+        });
     };
     for thing in others(scene.thing, 5, rng) {
         push(Scene { thing, ..*scene }, rng);

@@ -14,7 +14,9 @@ mod render;
 mod rng;
 mod scene;
 mod thing;
+pub mod vectors;
 mod vocab;
+pub mod world;
 
 pub use caption::{caption, captions, title};
 pub use heldout::{HELDOUT_VIDEOS, HeldOut, NEIGHBOURS, heldout_set};
@@ -35,3 +37,6 @@ pub enum RenderError {
         height: u32,
     },
 }
+
+#[cfg(test)]
+mod tests;

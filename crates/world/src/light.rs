@@ -1,6 +1,8 @@
 //! Times of day and weathers: sky, the tint of everything under it, and what falls from it.
 
-use crate::canvas::{Canvas, Fill, Rgb, circle, curve, ellipse, line, rect};
+use tiny_skia::PathBuilder;
+
+use crate::canvas::{Canvas, Fill, Rgb, circle, curve, ellipse, rect};
 use crate::rng::Rng;
 use crate::vocab::Time;
 
@@ -126,7 +128,7 @@ impl Light {
                     Rgb(255.0, 226.0, 92.0),
                     Rgb(255.0, 246.0, 190.0),
                 );
-                clouds(canvas, rng, 5, Rgb::WHITE, 0.92);
+                clouds(canvas, rng, 6, Rgb::WHITE, 0.92, Some(sun.0));
             }
             Time::Sunset => {
                 let low = (sun.0, 84.0);
@@ -148,8 +150,8 @@ impl Light {
                 );
                 canvas.fill(circle(sun.0 + 6.0, sun.1 - 4.0, 11.0), top.mix(bottom, 0.22));
             }
-            Time::Rain => clouds(canvas, rng, 11, Rgb(84.0, 94.0, 112.0), 0.95),
-            Time::Snowfall => clouds(canvas, rng, 7, Rgb(240.0, 244.0, 250.0), 0.8),
+            Time::Rain => clouds(canvas, rng, 11, Rgb(84.0, 94.0, 112.0), 0.95, None),
+            Time::Snowfall => clouds(canvas, rng, 7, Rgb(240.0, 244.0, 250.0), 0.8, None),
             Time::Fog => fog_banks(canvas, rng, 20.0, 100.0, 0.5),
         }
     }
@@ -174,11 +176,15 @@ fn sun_disc(canvas: &mut Canvas, at: (f32, f32), radius: f32, disc: Rgb, glow: R
     canvas.fill(circle(at.0, at.1, radius), disc);
 }
 
-fn clouds(canvas: &mut Canvas, rng: &mut Rng, count: usize, colour: Rgb, alpha: f32) {
+/// A row of clouds; none stands within 36 units of `clear`.
+fn clouds(canvas: &mut Canvas, rng: &mut Rng, count: usize, colour: Rgb, alpha: f32, clear: Option<f32>) {
     for index in 0..count {
         let x = (index as f32 + rng.between(0.1, 0.9)) * WIDTH / count as f32;
         let y = rng.between(8.0, 46.0);
         let scale = rng.between(0.7, 1.25);
+        if clear.is_some_and(|clear| (clear - x).abs() < 36.0) {
+            continue;
+        }
         let shadow = colour.scaled(0.93);
         for (dx, dy, r, tone) in [
             (-15.0, 3.0, 9.0, shadow),
@@ -226,15 +232,17 @@ fn fog_banks(canvas: &mut Canvas, rng: &mut Rng, top: f32, bottom: f32, alpha: f
 }
 
 fn rain(canvas: &mut Canvas, rng: &mut Rng, t: f32) {
+    let mut drops = PathBuilder::new();
     for _ in 0..110 {
         let length = rng.between(9.0, 16.0);
         let laps = 2.0 + rng.below(2) as f32;
         let x = rng.between(-10.0, WIDTH + 30.0);
         let y = (rng.between(0.0, 1.0) + laps * t).fract() * (HEIGHT + 30.0) - 15.0;
         let x = x - y * 0.16;
-        let drop = line(&[(x, y), (x - length * 0.16, y + length)]);
-        canvas.stroke(drop, 1.3, Fill::Alpha(Rgb(214.0, 230.0, 250.0), 0.72));
+        drops.move_to(x, y);
+        drops.line_to(x - length * 0.16, y + length);
     }
+    canvas.stroke(drops.finish(), 1.3, Fill::Alpha(Rgb(214.0, 230.0, 250.0), 0.72));
     for _ in 0..14 {
         let (x, y) = (rng.between(0.0, WIDTH), rng.between(HORIZON + 22.0, HEIGHT));
         let age = (rng.between(0.0, 1.0) + 2.0 * t).fract();
@@ -248,13 +256,15 @@ fn rain(canvas: &mut Canvas, rng: &mut Rng, t: f32) {
 }
 
 fn snow(canvas: &mut Canvas, rng: &mut Rng, t: f32) {
+    let mut flakes = PathBuilder::new();
     for _ in 0..90 {
         let radius = rng.between(1.2, 3.0);
         let sway = rng.between(0.0, 1.0);
         let x = rng.between(0.0, WIDTH) + 5.0 * ((t + sway) * std::f32::consts::TAU).sin();
         let y = (rng.between(0.0, 1.0) + t).fract() * (HEIGHT + 10.0) - 5.0;
-        canvas.fill(circle(x, y, radius), Fill::Alpha(Rgb::WHITE, 0.94));
+        flakes.push_circle(x, y, radius);
     }
+    canvas.fill(flakes.finish(), Fill::Alpha(Rgb::WHITE, 0.94));
 }
 
 fn fog_front(canvas: &mut Canvas, rng: &mut Rng, t: f32) {

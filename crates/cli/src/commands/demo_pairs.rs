@@ -51,7 +51,14 @@ pub fn run(args: Args) -> Result<()> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} scenes, {eta} left")?;
     let bar = ProgressBar::new(total as u64).with_style(style);
     let progress = |scenes: usize| bar.inc(scenes as u64);
-    let Args { out, count, seed, size, threads, split } = args;
+    let Args {
+        out,
+        count,
+        seed,
+        size,
+        threads,
+        split,
+    } = args;
     match split {
         Split::Train => pairs::write_training(&out, count, seed, size, threads, &progress)?,
         Split::Heldout => pairs::write_heldout(&out, seed, size, threads, &progress)?,

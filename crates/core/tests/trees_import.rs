@@ -3,7 +3,11 @@
 //! `fixtures/trees` holds small models of every supported kind with adversarial rows, written by `make.py`.
 //! Larger ones stand in `$RECSYS_DATA/tree-models` where that is set.
 #![cfg(feature = "import")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 use recsys_core::trees::{Model, format, import};
 use std::fs;
@@ -147,6 +151,34 @@ fn json_and_ubjson_of_one_model_are_one_model() {
             "{name}"
         );
     }
+}
+
+/// XGBoost 1 and 2 write NaN where 3 writes 1E-45: as the threshold of categorical splits, which nothing reads.
+#[test]
+fn thresholds_of_categorical_splits_may_be_nan_in_json() {
+    let text = fs::read_to_string(fixtures().join("xgb_categorical.json")).unwrap();
+    let old = text.replace("1E-45", "NaN");
+    assert_ne!(old, text);
+    assert_eq!(
+        import::from_bytes(old.as_bytes()).unwrap(),
+        import::from_bytes(text.as_bytes()).unwrap()
+    );
+    let numerical = text.replacen("2.4E1", "NaN", 1);
+    let error = import::from_bytes(numerical.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("tree 1, node 2: threshold: expected a number, found NaN"),
+        "{error}"
+    );
+    let infinite = text
+        .replacen("2.4E1", "-Infinity", 1)
+        .replacen(",3E0,", ",Infinity,", 1);
+    assert!(import::from_bytes(infinite.as_bytes()).is_ok());
+    let name = text.replacen("2.4E1", "\"NaN\"", 1);
+    let error = import::from_bytes(name.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.contains("line 1, column") && error.contains("expected a number"),
+        "{error}"
+    );
 }
 
 /// Edits a fixture's text and returns the refusal.

@@ -13,11 +13,36 @@ use std::collections::BTreeMap;
 
 /// Reads a JSON model.
 pub(super) fn read_json(bytes: &[u8]) -> Result<Model, ImportError> {
-    let document = serde_json::from_slice(bytes).map_err(|error| {
+    let document = serde_json::from_slice(&quote_specials(bytes)).map_err(|error| {
         let at = format!("line {}, column {}", error.line(), error.column());
         ImportError::new(at, "JSON", "an XGBoost model", &error, SAVE_AGAIN)
     })?;
     model(document)
+}
+
+/// XGBoost writes `NaN` (up to 2.1 as the threshold of categorical splits) and infinities bare, which JSON does
+/// not know. Puts quotes over their ends, so that columns in errors stay true; [`schema::Number`] reads them.
+fn quote_specials(bytes: &[u8]) -> Vec<u8> {
+    const SPECIALS: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+    let mut out = bytes.to_vec();
+    let mut in_string = false;
+    let mut at = 0;
+    while at < out.len() {
+        match out[at] {
+            b'"' => in_string = !in_string,
+            b'\\' if in_string => at += 1,
+            b'N' | b'I' | b'-' if !in_string => {
+                if let Some(word) = SPECIALS.into_iter().find(|word| out[at..].starts_with(word)) {
+                    out[at] = b'"';
+                    at += word.len() - 1;
+                    out[at] = b'"';
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    out
 }
 
 /// Reads a UBJSON model.
@@ -373,7 +398,7 @@ impl Tree for Decoded<'_> {
     fn node(&self, id: usize, builder: &mut Builder) -> Result<Item, ImportError> {
         const NONE: i64 = -1;
         let tree = self.tree;
-        let condition = tree.split_conditions[id];
+        let condition = tree.split_conditions[id].0;
         if tree.left_children[id] == NONE && tree.right_children[id] == NONE {
             return Ok(Item::Leaf(condition * self.weight));
         }

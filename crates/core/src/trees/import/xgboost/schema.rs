@@ -66,7 +66,7 @@ pub(super) struct ForestParam {
 pub(super) struct JsonTree {
     pub(super) left_children: Vec<i64>,
     pub(super) right_children: Vec<i64>,
-    pub(super) split_conditions: Vec<f32>,
+    pub(super) split_conditions: Vec<Number>,
     pub(super) split_indices: Vec<u64>,
     pub(super) default_left: Vec<Flag>,
     #[serde(default)]
@@ -115,5 +115,47 @@ impl<'de> Deserialize<'de> for Flag {
             }
         }
         deserializer.deserialize_any(Flags)
+    }
+}
+
+/// A number. In JSON, NaN and the infinities come as what `quote_specials` left of their names.
+pub(super) struct Number(pub(super) f32);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Number;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f32<E: Error>(self, number: f32) -> Result<Number, E> {
+                Ok(Number(number))
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+                Ok(Number(number as f32))
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number(number as f32))
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number(number as f32))
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<Number, E> {
+                match name {
+                    "a" => Ok(Number(f32::NAN)),
+                    "nfinit" => Ok(Number(f32::INFINITY)),
+                    "Infinit" => Ok(Number(f32::NEG_INFINITY)),
+                    _ => Err(E::invalid_type(serde::de::Unexpected::Str(name), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Numbers)
     }
 }

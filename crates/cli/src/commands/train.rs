@@ -84,7 +84,11 @@ enum BiasArg {
 /// Reads a share strictly between 0 and 1, or 1.
 pub fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err("expected a share above 0 and at most 1".to_owned()) }
+    if value > 0.0 && value <= 1.0 {
+        Ok(value)
+    } else {
+        Err("expected a share above 0 and at most 1".to_owned())
+    }
 }
 
 /// Rows that LightGBM scores as well, to hold the import to.
@@ -129,26 +133,31 @@ struct Report {
 ///
 /// # Errors
 /// Unreadable or unusable events, too few of them, no Python, a failed training, or a bundle that cannot be written.
-pub fn run(args: Args) -> Result<()> {
+pub fn run(args: &Args) -> Result<()> {
     let python = Python::find(args.python.as_deref())?;
     let bundle = Bundle::open(&args.bundle)?;
     let catalogue = Catalogue::of(&bundle)?;
     let events = read_events(&args.events, &bar("reading events", true))?;
-    let replay =
-        Replay::new(&catalogue, events, args.label.into()).with_context(|| args.events.display().to_string())?;
+    let replay = Replay::new(&catalogue, events, args.label.into())
+        .with_context(|| args.events.display().to_string())?;
     warn_of_unknown(&replay);
 
     let split_ms = replay.split_ms(args.train_share);
     let mut dataset = Dataset::default();
     let progress = bar("replaying events", false);
     progress.set_length(replay.len() as u64);
-    let counts = replay.run(|moment| dataset.add(&moment, &catalogue, split_ms), |done| progress.inc(done))?;
+    let counts = replay.run(
+        |moment| dataset.add(&moment, &catalogue, split_ms),
+        |done| progress.inc(done),
+    )?;
     progress.finish_and_clear();
     let examination = match args.position_bias {
         BiasArg::Uniform => Examination::estimate(dataset.uniform_clicks()),
         BiasArg::None => None,
     };
-    dataset.check().with_context(|| args.events.display().to_string())?;
+    dataset
+        .check()
+        .with_context(|| args.events.display().to_string())?;
 
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let fit_slates = dataset.write(folder.path(), examination.as_ref())?;
@@ -162,7 +171,10 @@ pub fn run(args: Args) -> Result<()> {
         leaves: 15,
         min_data_in_leaf: 50,
     };
-    write(&folder.path().join("task.json"), &serde_json::to_vec_pretty(&task)?)?;
+    write(
+        &folder.path().join("task.json"),
+        &serde_json::to_vec_pretty(&task)?,
+    )?;
     let trained = fit(&python, folder.path())?;
     let text = read(&folder.path().join("model.txt"))?;
     let ranker = import_checked(&text, folder.path(), &dataset)?;
@@ -197,16 +209,23 @@ fn fit(python: &Python, folder: &Path) -> Result<Trained> {
     let output = python.run(include_str!("../../../../models/ranker/train.py"), folder)?;
     progress.finish_and_clear();
     let line = output.lines().last().unwrap_or_default();
-    serde_json::from_str(line).with_context(|| format!("train.py printed {output:?}, expected its JSON report"))
+    serde_json::from_str(line)
+        .with_context(|| format!("train.py printed {output:?}, expected its JSON report"))
 }
 
 /// The model in its compact form, after its scores were held to LightGBM's own.
 fn import_checked(text: &[u8], folder: &Path, dataset: &Dataset) -> Result<Vec<u8>> {
     let model = import::from_bytes(text).context("LightGBM's model.txt")?;
-    let expected = npy::Matrix::parse(&read(&folder.join("scores.npy"))?).context("scores.npy")?.values;
+    let expected = npy::Matrix::parse(&read(&folder.join("scores.npy"))?)
+        .context("scores.npy")?
+        .values;
     let mut scores = vec![0.0; expected.len()];
     model.score(dataset.first_rows(expected.len()), &mut scores)?;
-    let worst = scores.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = scores
+        .iter()
+        .zip(&expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
     ensure!(
         worst <= TOLERANCE,
         "the imported model's scores differ from LightGBM's by up to {worst}, expected at most {TOLERANCE}: this is a \
@@ -228,9 +247,15 @@ pub fn warn_of_unknown(replay: &Replay<'_>) {
 
 /// A progress bar on standard error; hidden where that is no terminal.
 pub fn bar(what: &'static str, bytes: bool) -> ProgressBar {
-    let count = if bytes { "{bytes}/{total_bytes}" } else { "{pos}/{len}" };
+    let count = if bytes {
+        "{bytes}/{total_bytes}"
+    } else {
+        "{pos}/{len}"
+    };
     let style = ProgressStyle::with_template(&format!("{{spinner}} {{msg}} {{wide_bar}} {count} {{eta}}"));
-    ProgressBar::new(0).with_message(what).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    ProgressBar::new(0)
+        .with_message(what)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {
@@ -238,8 +263,14 @@ fn print(report: &Report, json: bool) -> Result<()> {
         println!("{}", serde_json::to_string(report)?);
         return Ok(());
     }
-    println!("trained on {} slates ({} rows, {} positives)", report.slates, report.rows, report.positives);
-    println!("{} rounds, validation NDCG@10 {:.4}", report.rounds, report.validation_ndcg_at_10);
+    println!(
+        "trained on {} slates ({} rows, {} positives)",
+        report.slates, report.rows, report.positives
+    );
+    println!(
+        "{} rounds, validation NDCG@10 {:.4}",
+        report.rounds, report.validation_ndcg_at_10
+    );
     match &report.examination {
         Some(shares) => {
             let shares: Vec<String> = shares.iter().map(|share| format!("{share:.2}")).collect();
@@ -249,9 +280,15 @@ fn print(report: &Report, json: bool) -> Result<()> {
     }
     let mut gain: Vec<(&String, &f64)> = report.gain.iter().collect();
     gain.sort_by(|a, b| b.1.total_cmp(a.1));
-    let strongest = gain.iter().take(8).map(|(name, share)| format!("{name} {:.0} %", *share * 100.0));
+    let strongest = gain
+        .iter()
+        .take(8)
+        .map(|(name, share)| format!("{name} {:.0} %", *share * 100.0));
     println!("gain: {}", strongest.collect::<Vec<_>>().join(", "));
-    println!("bundle {} has a ranker of {} bytes", report.bundle, report.ranker_bytes);
+    println!(
+        "bundle {} has a ranker of {} bytes",
+        report.bundle, report.ranker_bytes
+    );
     Ok(())
 }
 

@@ -20,10 +20,26 @@ pub struct Catalogue {
 impl Catalogue {
     /// From parts of one length; `vectors` is ids × dim.
     pub fn new(
-        ids: Vec<ItemId>, facts: Vec<ItemFacts>, languages: HashMap<String, u16>, dim: usize, vectors: Vec<f32>,
+        ids: Vec<ItemId>,
+        facts: Vec<ItemFacts>,
+        languages: HashMap<String, u16>,
+        dim: usize,
+        vectors: Vec<f32>,
     ) -> Self {
-        let rows = ids.iter().cloned().enumerate().map(|(row, id)| (id, row)).collect();
-        Self { ids, rows, facts, languages, dim, vectors }
+        let rows = ids
+            .iter()
+            .cloned()
+            .enumerate()
+            .map(|(row, id)| (id, row))
+            .collect();
+        Self {
+            ids,
+            rows,
+            facts,
+            languages,
+            dim,
+            vectors,
+        }
     }
 
     /// Reads a bundle's items, and its vectors as the shards store them.
@@ -36,10 +52,13 @@ impl Catalogue {
         for (row, vector) in vectors.chunks_exact_mut(dim).enumerate() {
             bundle.vector(row, vector);
         }
-        let id = |row| ItemId::new(bundle.items().id(row)).with_context(|| format!("row {row} of the item table"));
+        let id =
+            |row| ItemId::new(bundle.items().id(row)).with_context(|| format!("row {row} of the item table"));
         let ids = (0..bundle.len()).map(id).collect::<Result<_>>()?;
         let facts = (0..bundle.len()).map(|row| bundle.facts(row)).collect();
-        let languages = (0u16..).zip(bundle.items().dictionaries().languages).map(|(code, name)| (name, code));
+        let languages = (0u16..)
+            .zip(bundle.items().dictionaries().languages)
+            .map(|(code, name)| (name, code));
         Ok(Self::new(ids, facts, languages.collect(), dim, vectors))
     }
 
@@ -74,7 +93,12 @@ impl Catalogue {
     /// It has no direction.
     pub fn unit_vector(&self, row: usize) -> Result<UnitVector> {
         let vector = UnitVector::new(self.vector(row).to_vec());
-        vector.with_context(|| format!("item {} in the bundle; rebuild it with `recsys index`", self.id(row)))
+        vector.with_context(|| {
+            format!(
+                "item {} in the bundle; rebuild it with `recsys index`",
+                self.id(row)
+            )
+        })
     }
 
     /// The code of a language.

@@ -59,18 +59,30 @@ impl Moment<'_> {
     /// The slate's items that the catalogue knows and the viewer has not had, by position. Serving drops seen items
     /// before it ranks, so training and evaluation do too.
     pub fn unseen(&self, catalogue: &Catalogue) -> Vec<Shown> {
-        let fresh = self.slate.shown.iter().filter(|shown| !self.session.seen().contains(&shown.item));
+        let fresh = self
+            .slate
+            .shown
+            .iter()
+            .filter(|shown| !self.session.seen().contains(&shown.item));
         fresh
             .filter_map(|shown| {
                 let row = catalogue.row(&shown.item)?;
-                Some(Shown { row, position: shown.position, positive: shown.positive })
+                Some(Shown {
+                    row,
+                    position: shown.position,
+                    positive: shown.positive,
+                })
             })
             .collect()
     }
 }
 
 /// Candidates of rows, with the facts that belong to a moment.
-pub fn candidates<'a>(catalogue: &'a Catalogue, rows: &[usize], facts: &'a [ItemFacts]) -> Vec<Candidate<'a>> {
+pub fn candidates<'a>(
+    catalogue: &'a Catalogue,
+    rows: &[usize],
+    facts: &'a [ItemFacts],
+) -> Vec<Candidate<'a>> {
     let one = |(&row, facts): (&usize, &'a ItemFacts)| Candidate {
         item: catalogue.id(row),
         facts,
@@ -95,7 +107,10 @@ impl<'a> Replay<'a> {
     /// lacks.
     pub fn new(catalogue: &'a Catalogue, events: Vec<Event>, label: Label) -> Result<Self> {
         let slates = join(&events, label)?;
-        ensure!(!slates.is_empty(), "there are no impressions; log what was shown (docs/events.md) and try again");
+        ensure!(
+            !slates.is_empty(),
+            "there are no impressions; log what was shown (docs/events.md) and try again"
+        );
         let items: Vec<&ItemId> = events.iter().filter_map(item).collect();
         let unknown = items.iter().filter(|item| catalogue.row(item).is_none()).count();
         if unknown * 2 > items.len() {
@@ -107,7 +122,12 @@ impl<'a> Replay<'a> {
                 example.map_or("", |item| item.as_str())
             );
         }
-        Ok(Self { catalogue, events, slates, unknown })
+        Ok(Self {
+            catalogue,
+            events,
+            slates,
+            unknown,
+        })
     }
 
     /// Events that name items which the catalogue lacks; they are left out.
@@ -118,11 +138,6 @@ impl<'a> Replay<'a> {
     /// Number of events.
     pub fn len(&self) -> usize {
         self.events.len()
-    }
-
-    /// Slates in order of time.
-    pub fn slates(&self) -> &[Slate] {
-        &self.slates
     }
 
     /// Time of the last event, in milliseconds since 1970-01-01 UTC.
@@ -142,7 +157,9 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// What `each` returns, or an event that the session refuses.
     pub fn run(
-        &self, mut each: impl FnMut(Moment<'_>) -> Result<()>, mut tick: impl FnMut(u64),
+        &self,
+        mut each: impl FnMut(Moment<'_>) -> Result<()>,
+        mut tick: impl FnMut(u64),
     ) -> Result<Vec<ItemStatistics>> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut viewers: Vec<Viewer> = Vec::new();
@@ -160,19 +177,43 @@ impl<'a> Replay<'a> {
                 numbered.push((number, event));
             }
             while let Some(slate) = slates.next_if(|slate| slate.ts_ms == now_ms) {
-                let viewer = numbers.get(self.events[slate.first_event].viewer.as_str()).copied().unwrap_or_default();
+                let viewer = numbers
+                    .get(self.events[slate.first_event].viewer.as_str())
+                    .copied()
+                    .unwrap_or_default();
                 let facts = |row: usize| {
                     let mut facts = self.catalogue.facts(row);
                     counts[row].apply(&mut facts, now_ms);
                     facts
                 };
-                let Viewer { session, age_band, language } = &viewers[viewer];
-                let user = UserFeatures { age_band: *age_band, language: *language };
-                each(Moment { slate, viewer, session, user, facts: &facts })?;
+                let Viewer {
+                    session,
+                    age_band,
+                    language,
+                } = &viewers[viewer];
+                let user = UserFeatures {
+                    age_band: *age_band,
+                    language: *language,
+                };
+                each(Moment {
+                    slate,
+                    viewer,
+                    session,
+                    user,
+                    facts: &facts,
+                })?;
             }
             for (number, event) in numbered {
-                take_in(event, self.catalogue, &mut viewers[number].session, &mut counts)
-                    .with_context(|| format!("{} event of {} at {}", event.kind.name(), event.viewer, event.ts_ms))?;
+                take_in(event, self.catalogue, &mut viewers[number].session, &mut counts).with_context(
+                    || {
+                        format!(
+                            "{} event of {} at {}",
+                            event.kind.name(),
+                            event.viewer,
+                            event.ts_ms
+                        )
+                    },
+                )?;
             }
             tick(simultaneous.len() as u64);
         }
@@ -183,23 +224,30 @@ impl<'a> Replay<'a> {
 impl Viewer {
     fn declare(&mut self, event: &Event, catalogue: &Catalogue) {
         self.age_band = event.age_band.or(self.age_band);
-        self.language = event.language.as_deref().and_then(|name| catalogue.language(name)).or(self.language);
+        self.language = event
+            .language
+            .as_deref()
+            .and_then(|name| catalogue.language(name))
+            .or(self.language);
     }
 }
 
 /// The item of an event.
 fn item(event: &Event) -> Option<&ItemId> {
     match &event.kind {
-        EventKind::Impression { item, .. } | EventKind::Click { item, .. } | EventKind::Watch { item, .. } => {
-            Some(item)
-        }
+        EventKind::Impression { item, .. }
+        | EventKind::Click { item, .. }
+        | EventKind::Watch { item, .. } => Some(item),
         EventKind::Search { .. } => None,
     }
 }
 
 /// Adds an event to its viewer's session and to the counts.
 fn take_in(
-    event: &Event, catalogue: &Catalogue, session: &mut Session, counts: &mut [ItemStatistics],
+    event: &Event,
+    catalogue: &Catalogue,
+    session: &mut Session,
+    counts: &mut [ItemStatistics],
 ) -> Result<()> {
     let row = item(event).and_then(|item| catalogue.row(item));
     match (&event.kind, row) {
@@ -208,7 +256,13 @@ fn take_in(
         (EventKind::Click { item, .. }, Some(row)) => {
             counts[row].click(event.ts_ms);
             let (vector, facts) = (catalogue.unit_vector(row)?, catalogue.facts(row));
-            session.click(Click { item: item.clone(), ts_ms: event.ts_ms, vector, facts, watch_seconds: None })?;
+            session.click(Click {
+                item: item.clone(),
+                ts_ms: event.ts_ms,
+                vector,
+                facts,
+                watch_seconds: None,
+            })?;
         }
         (EventKind::Watch { item, seconds, .. }, Some(_)) => session.watch(item, *seconds, event.ts_ms)?,
         (_, None) => {}
@@ -217,4 +271,4 @@ fn take_in(
 }
 
 #[cfg(test)]
-pub mod tests;
+mod tests;

@@ -15,8 +15,12 @@ const MAX_LINE_BYTES: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read, holds no event, or has a line that is none: the error names it.
 pub fn read_events(path: &Path, progress: &ProgressBar) -> Result<Vec<Event>> {
-    let file = File::open(path)
-        .with_context(|| format!("{}: cannot open it; expected events as docs/events.md describes", path.display()))?;
+    let file = File::open(path).with_context(|| {
+        format!(
+            "{}: cannot open it; expected events as docs/events.md describes",
+            path.display()
+        )
+    })?;
     let length = file.metadata().with_context(|| path.display().to_string())?.len();
     progress.set_length(length);
     let mut reader = BufReader::with_capacity(1 << 16, file);
@@ -25,17 +29,29 @@ pub fn read_events(path: &Path, progress: &ProgressBar) -> Result<Vec<Event>> {
         line.clear();
         number += 1;
         let at = || format!("{}, line {number}", path.display());
-        let read = reader.by_ref().take(MAX_LINE_BYTES).read_line(&mut line).with_context(at)? as u64;
+        let read = reader
+            .by_ref()
+            .take(MAX_LINE_BYTES)
+            .read_line(&mut line)
+            .with_context(at)? as u64;
         if read == 0 {
             break;
         }
-        ensure!(read < MAX_LINE_BYTES, "{}: longer than {MAX_LINE_BYTES} bytes; expected one event a line", at());
+        ensure!(
+            read < MAX_LINE_BYTES,
+            "{}: longer than {MAX_LINE_BYTES} bytes; expected one event a line",
+            at()
+        );
         progress.inc(read);
         if !line.trim().is_empty() {
             events.push(parse_line(&line).with_context(at)?);
         }
     }
-    ensure!(!events.is_empty(), "{}: there are no events; see docs/events.md", path.display());
+    ensure!(
+        !events.is_empty(),
+        "{}: there are no events; see docs/events.md",
+        path.display()
+    );
     events.sort_by_key(|event| event.ts_ms);
     Ok(events)
 }
@@ -57,7 +73,16 @@ mod tests {
             format!("{{\"event\":\"search\",\"ts\":{ts},\"session\":\"s\",\"query\":\"{query}\"}}\n")
         };
         let (late, early) = (1_760_000_000_001, 1_760_000_000_000);
-        let events = read(&[line(late, "c"), "\n".to_owned(), line(early, "a"), line(early, "b")].concat()).unwrap();
+        let events = read(
+            &[
+                line(late, "c"),
+                "\n".to_owned(),
+                line(early, "a"),
+                line(early, "b"),
+            ]
+            .concat(),
+        )
+        .unwrap();
         let queries: Vec<String> = events.iter().map(|event| format!("{:?}", event.kind)).collect();
         assert!(queries[0].contains("\"a\"") && queries[1].contains("\"b\"") && queries[2].contains("\"c\""));
     }
@@ -65,8 +90,14 @@ mod tests {
     #[test]
     fn an_error_names_the_line() {
         let good = "{\"event\":\"search\",\"ts\":1760000000000,\"session\":\"s\",\"query\":\"q\"}\n";
-        let error = format!("{:#}", read(&format!("{good}\n{{\"event\":\"like\"}}")).unwrap_err());
-        assert!(error.contains("line 3") && error.contains("missing field `ts`"), "{error}");
+        let error = format!(
+            "{:#}",
+            read(&format!("{good}\n{{\"event\":\"like\"}}")).unwrap_err()
+        );
+        assert!(
+            error.contains("line 3") && error.contains("missing field `ts`"),
+            "{error}"
+        );
         assert!(format!("{:#}", read("\n").unwrap_err()).contains("no events"));
         let long = format!("{{\"x\":\"{}\"}}", "x".repeat(MAX_LINE_BYTES as usize));
         assert!(format!("{:#}", read(&long).unwrap_err()).contains("longer than"));

@@ -37,7 +37,10 @@ pub(super) struct Examination(Vec<f64>);
 impl Examination {
     /// `None` where there are too few positives to tell.
     pub(super) fn estimate(counts: &PositionCounts) -> Option<Self> {
-        let total = counts.0.iter().fold((0, 0), |(shown, positive), n| (shown + n.0, positive + n.1));
+        let total = counts
+            .0
+            .iter()
+            .fold((0, 0), |(shown, positive), n| (shown + n.0, positive + n.1));
         if total.1 < MIN_POSITIVES {
             return None;
         }
@@ -52,8 +55,12 @@ impl Examination {
 
     /// How much a positive at a position counts: at least 1.
     pub(super) fn weight(&self, position: u32) -> f64 {
-        let place = usize::try_from(position).unwrap_or(usize::MAX).min(self.0.len().saturating_sub(1));
-        self.0.get(place).map_or(1.0, |share| (1.0 / share).min(MAX_WEIGHT))
+        let place = usize::try_from(position)
+            .unwrap_or(usize::MAX)
+            .min(self.0.len().saturating_sub(1));
+        self.0
+            .get(place)
+            .map_or(1.0, |share| (1.0 / share).min(MAX_WEIGHT))
     }
 
     pub(super) fn into_shares(self) -> Vec<f64> {
@@ -71,7 +78,8 @@ mod tests {
 
     #[test]
     fn weights_are_inverse_click_rates() {
-        let examination = Examination::estimate(&counts(&[(100_000, 20_000), (100_000, 10_000), (100_000, 100)])).unwrap();
+        let examination =
+            Examination::estimate(&counts(&[(100_000, 20_000), (100_000, 10_000), (100_000, 100)])).unwrap();
         assert_eq!(examination.weight(0), 1.0);
         assert!((examination.weight(1) - 2.0).abs() < 0.01);
         assert_eq!(examination.weight(2), MAX_WEIGHT, "clipped");

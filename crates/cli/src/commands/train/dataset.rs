@@ -32,7 +32,9 @@ impl Dataset {
         }
         let shown = moment.unseen(catalogue);
         if moment.uniform() {
-            shown.iter().for_each(|item| self.uniform_clicks.add(item.position, item.positive));
+            shown
+                .iter()
+                .for_each(|item| self.uniform_clicks.add(item.position, item.positive));
         }
         let positives = shown.iter().filter(|item| item.positive).count();
         if positives == 0 || positives == shown.len() || moment.session.clicks().is_empty() {
@@ -43,7 +45,8 @@ impl Dataset {
         let list = candidates(catalogue, &rows, &facts);
         let matrix = Matrix::fill(moment.session, &moment.user, moment.slate.ts_ms, &list)?;
         self.features.extend_from_slice(matrix.values());
-        self.labels.extend(shown.iter().map(|item| f32::from(u8::from(item.positive))));
+        self.labels
+            .extend(shown.iter().map(|item| f32::from(u8::from(item.positive))));
         self.slates.push(shown);
         Ok(())
     }
@@ -97,14 +100,24 @@ impl Dataset {
 /// The mean weight of a slate's positives. A weight belongs to a slate and not to a row, because LightGBM weighs each
 /// row's gradient alone: a heavier positive would not push the negatives below it any harder.
 fn slate_weight(shown: &[Shown], examination: Option<&Examination>) -> f64 {
-    let Some(examination) = examination else { return 1.0 };
-    let weights = shown.iter().filter(|item| item.positive).map(|item| examination.weight(item.position));
+    let Some(examination) = examination else {
+        return 1.0;
+    };
+    let weights = shown
+        .iter()
+        .filter(|item| item.positive)
+        .map(|item| examination.weight(item.position));
     let (sum, count) = weights.fold((0.0, 0u32), |(sum, count), weight| (sum + weight, count + 1));
     if count == 0 { 1.0 } else { sum / f64::from(count) }
 }
 
 fn save(path: &Path, rows: usize, values: Vec<f32>) -> Result<()> {
     let columns = values.len().checked_div(rows).unwrap_or_default();
-    let bytes = npy::Matrix { rows, columns, values }.to_bytes();
+    let bytes = npy::Matrix {
+        rows,
+        columns,
+        values,
+    }
+    .to_bytes();
     std::fs::write(path, bytes).with_context(|| format!("{}: cannot write", path.display()))
 }

@@ -70,7 +70,15 @@ fn set_up(folder: &Path, python: &Python) -> Result<()> {
     let requirements = folder.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS).with_context(at)?;
     let mut pip = Command::new(&python.0);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(&requirements);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ])
+    .arg(&requirements);
     output(&mut pip, "install LightGBM").context(
         "cannot install LightGBM with pip; check the connection to PyPI, or pass --python with an interpreter that \
          has it",
@@ -80,17 +88,31 @@ fn set_up(folder: &Path, python: &Python) -> Result<()> {
 }
 
 fn interpreter_of(folder: &Path) -> PathBuf {
-    if cfg!(windows) { folder.join("Scripts").join("python.exe") } else { folder.join("bin").join("python") }
+    if cfg!(windows) {
+        folder.join("Scripts").join("python.exe")
+    } else {
+        folder.join("bin").join("python")
+    }
 }
 
 /// The user's cache folder for this program.
 fn cache_folder() -> Result<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let home = || {
         let home = variable("HOME")?;
-        Some(if cfg!(target_os = "macos") { home.join("Library/Caches") } else { home.join(".cache") })
+        Some(if cfg!(target_os = "macos") {
+            home.join("Library/Caches")
+        } else {
+            home.join(".cache")
+        })
     };
-    let base = variable("XDG_CACHE_HOME").or_else(|| variable("LOCALAPPDATA")).or_else(home);
+    let base = variable("XDG_CACHE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(home);
     match base {
         Some(base) => Ok(base.join("recsys")),
         None => bail!("cannot tell the user's cache folder; set XDG_CACHE_HOME or HOME, or pass --python"),
@@ -107,7 +129,12 @@ fn output(command: &mut Command, purpose: &str) -> Result<String> {
     let errors = String::from_utf8_lossy(&done.stderr);
     let last: Vec<&str> = errors.lines().rev().take(12).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
-    ensure!(done.status.success(), "{program}: {purpose}: {}\n{}", done.status, last.join("\n"));
+    ensure!(
+        done.status.success(),
+        "{program}: {purpose}: {}\n{}",
+        done.status,
+        last.join("\n")
+    );
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
@@ -117,14 +144,29 @@ mod tests {
 
     #[test]
     fn a_missing_python_is_named() {
-        let error = format!("{:#}", Python::find(Some(Path::new("/nowhere/python"))).map(drop).unwrap_err());
-        assert!(error.contains("/nowhere/python") && error.contains("pip install lightgbm"), "{error}");
+        let error = format!(
+            "{:#}",
+            Python::find(Some(Path::new("/nowhere/python")))
+                .map(drop)
+                .unwrap_err()
+        );
+        assert!(
+            error.contains("/nowhere/python") && error.contains("pip install lightgbm"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_failing_script_shows_its_last_words() {
-        let error = output(Command::new("sh").args(["-c", "echo out; echo cause >&2; exit 3"]), "try").unwrap_err();
+        let error = output(
+            Command::new("sh").args(["-c", "echo out; echo cause >&2; exit 3"]),
+            "try",
+        )
+        .unwrap_err();
         let text = format!("{error:#}");
-        assert!(text.contains("cause") && text.contains('3') && text.contains("try"), "{text}");
+        assert!(
+            text.contains("cause") && text.contains('3') && text.contains("try"),
+            "{text}"
+        );
     }
 }

@@ -1,0 +1,153 @@
+//! `recsys eval`: how good each stage's rankings are on the newest events.
+
+mod paths;
+mod report;
+mod samples;
+
+use super::train::{LabelArg, bar, share, warn_of_unknown};
+use crate::bundle::Bundle;
+use crate::replay::{Catalogue, Moment, Replay, read_events};
+use anyhow::{Context, Result, ensure};
+use clap::{Args as ClapArgs, ValueEnum};
+use paths::{Paths, Task};
+use recsys_core::events::{Slate, UNIFORM_ARM};
+use recsys_core::policy::{Lambda, Policy};
+use samples::{CandidateSet, Samples};
+use std::path::PathBuf;
+
+/// Compares rankings on the newest events: random, popularity, similarity and the full path.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Events, JSON Lines (docs/events.md).
+    #[arg(long, value_name = "FILE")]
+    events: PathBuf,
+    /// Bundle with a ranker, as `recsys train` left it.
+    #[arg(long, value_name = "DIR")]
+    bundle: PathBuf,
+    /// What counts as a positive: a click, or a watch of at least 30 seconds.
+    #[arg(long, value_enum, default_value_t = LabelArg::Click)]
+    label: LabelArg,
+    /// Share of the slates, the earliest ones, that `recsys train` used; the rest is evaluated.
+    #[arg(long, default_value_t = 0.8, value_parser = share)]
+    train_share: f64,
+    /// Which slates count: those drawn uniformly at random (arm `uniform`), or all.
+    #[arg(long, value_enum, default_value_t = ArmArg::Uniform)]
+    arm: ArmArg,
+    /// Lengths of the ranking at which to measure, separated by commas.
+    #[arg(short, default_value = "10", value_delimiter = ',')]
+    k: Vec<usize>,
+    /// Candidates that retrieval hands to the ranker.
+    #[arg(long, default_value_t = 200)]
+    candidates: usize,
+    /// Weight of relevance against variety in the full path, 0 to 1; the serving default if absent.
+    #[arg(long, value_name = "WEIGHT")]
+    lambda: Option<f32>,
+    /// Bootstrap resamples of viewers.
+    #[arg(long, default_value_t = 2_000)]
+    resamples: usize,
+    /// Seed of the random baseline, of ties and of the bootstrap.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ArmArg {
+    /// Slates drawn uniformly at random.
+    Uniform,
+    /// All slates.
+    All,
+}
+
+impl ArmArg {
+    fn takes(self, slate: &Slate) -> bool {
+        self == Self::All || slate.arm.as_deref() == Some(UNIFORM_ARM)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Uniform => UNIFORM_ARM,
+            Self::All => "all",
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Unreadable events or bundle, bad options, or no slate to evaluate.
+pub fn run(args: &Args) -> Result<()> {
+    const MOST: usize = 1_000;
+    ensure!(
+        args.k.iter().all(|k| (1..=MOST).contains(k)),
+        "-k {:?}: expected 1 to {MOST}",
+        args.k
+    );
+    ensure!(
+        (1..=100_000).contains(&args.candidates),
+        "--candidates {}: expected 1 to 100000",
+        args.candidates
+    );
+    ensure!(
+        (1..=1_000_000).contains(&args.resamples),
+        "--resamples {}: expected 1 to 1000000",
+        args.resamples
+    );
+    let lambda = args.lambda.map(Lambda::new).transpose().context("--lambda")?;
+    let policy = Policy {
+        lambda: lambda.unwrap_or_default(),
+        ..Policy::default()
+    };
+
+    let bundle = Bundle::open(&args.bundle)?;
+    if bundle.ranker().is_none() {
+        eprintln!(
+            "warning: the bundle has no ranker, so the full path ranks by similarity; run `recsys train` first"
+        );
+    }
+    let catalogue = Catalogue::of(&bundle)?;
+    let events = read_events(&args.events, &bar("reading events", true))?;
+    let replay = Replay::new(&catalogue, events, args.label.into())
+        .with_context(|| args.events.display().to_string())?;
+    warn_of_unknown(&replay);
+
+    let split_ms = replay.split_ms(args.train_share);
+    let mut samples = Samples::new(args.k.clone(), args.candidates);
+    let mut paths = Paths::new(&bundle, &catalogue, policy, args.candidates, args.seed);
+    let longest = args.k.iter().copied().max().unwrap_or(1);
+    let evaluate = |moment: Moment<'_>| -> Result<()> {
+        let slate = moment.slate;
+        if slate.ts_ms < split_ms || !args.arm.takes(slate) || moment.session.clicks().is_empty() {
+            return Ok(());
+        }
+        let shown = moment.unseen(&catalogue);
+        if shown.iter().all(|item| !item.positive) {
+            return Ok(());
+        }
+        for set in CandidateSet::ALL {
+            let task = Task {
+                moment: &moment,
+                set,
+                shown: &shown,
+                k: longest,
+            };
+            samples.add(&task, &paths.rankings(&task)?, &catalogue);
+        }
+        Ok(())
+    };
+    let progress = bar("evaluating", false);
+    progress.set_length(replay.len() as u64);
+    replay.run(evaluate, |done| progress.inc(done))?;
+    progress.finish_and_clear();
+    ensure!(
+        !samples.is_empty(),
+        "{}: none of the newest slates of arm `{}` has a positive and a viewer with an earlier click; log more, or \
+         pass --arm all or a smaller --train-share",
+        args.events.display(),
+        args.arm.name()
+    );
+    let rows = report::rows(&samples, args.arm.name(), args.resamples, args.seed);
+    report::print(&rows, args.json)
+}

@@ -1,0 +1,156 @@
+use super::*;
+use recsys_core::events::parse_line;
+
+const START: i64 = 1_760_000_000_000;
+
+/// Four items on the axes of a plane.
+fn catalogue() -> Catalogue {
+    let ids = ["a", "b", "c", "d"].map(|id| ItemId::new(id).unwrap()).to_vec();
+    let vectors = vec![1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0];
+    let languages = HashMap::from([("en".to_owned(), 0), ("fr".to_owned(), 1)]);
+    Catalogue::new(ids, vec![ItemFacts::unknown(); 4], languages, 2, vectors)
+}
+
+fn impression(seconds: i64, request: &str, viewer: &str, item: &str, position: u32) -> String {
+    format!(
+        r#"{{"event":"impression","ts":{},"session":"s","request":"{request}","item":"{item}","position":{position},"arm":"uniform","user":{{"id":"{viewer}","language":"fr"}}}}"#,
+        START + seconds * 1000
+    )
+}
+
+fn click(seconds: i64, request: &str, viewer: &str, item: &str) -> String {
+    format!(
+        r#"{{"event":"click","ts":{},"session":"s","request":"{request}","item":"{item}","user":{{"id":"{viewer}"}}}}"#,
+        START + seconds * 1000
+    )
+}
+
+fn parse(lines: &[String]) -> Vec<Event> {
+    lines.iter().map(|line| parse_line(line).unwrap()).collect()
+}
+
+/// Two slates of viewer u, one of viewer v; u clicks b, then d, then c by the same millisecond as v's slate.
+fn log() -> Vec<Event> {
+    parse(&[
+        impression(0, "r1", "u", "a", 0),
+        impression(0, "r1", "u", "b", 1),
+        click(5, "r1", "u", "b"),
+        impression(10, "r2", "u", "b", 0),
+        impression(10, "r2", "u", "d", 1),
+        impression(10, "r2", "u", "gone", 2),
+        click(12, "r2", "u", "d"),
+        click(20, "r2", "u", "c"),
+        impression(20, "r3", "v", "c", 0),
+    ])
+}
+
+/// Request, viewer, clicks so far, and (impressions, clicks) of each row.
+type Found = (String, usize, usize, Vec<(f32, f32)>);
+
+/// What each slate finds.
+fn trace(replay: &Replay<'_>) -> Vec<Found> {
+    let mut seen = Vec::new();
+    let each = |moment: Moment<'_>| {
+        let counts = (0..4)
+            .map(|row| (moment.facts)(row))
+            .map(|facts| (facts.impressions, facts.clicks));
+        let clicks = moment.session.clicks().len();
+        seen.push((
+            moment.slate.request.clone(),
+            moment.viewer,
+            clicks,
+            counts.collect(),
+        ));
+        Ok(())
+    };
+    replay.run(each, |_| {}).unwrap();
+    seen
+}
+
+#[test]
+fn a_slate_sees_only_what_came_before_it() {
+    let catalogue = catalogue();
+    let replay = Replay::new(&catalogue, log(), Label::Click).unwrap();
+    let (none, shown, clicked) = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0));
+    assert_eq!(
+        trace(&replay),
+        [
+            ("r1".to_owned(), 0, 0, vec![none; 4]),
+            ("r2".to_owned(), 0, 1, vec![shown, clicked, none, none]),
+            // The click on c has the slate's own time: it is not earlier.
+            ("r3".to_owned(), 1, 0, vec![shown, (2.0, 1.0), none, clicked]),
+        ]
+    );
+    assert_eq!(replay.unknown(), 1);
+}
+
+#[test]
+fn later_events_change_nothing_earlier() {
+    let catalogue = catalogue();
+    let whole = trace(&Replay::new(&catalogue, log(), Label::Click).unwrap());
+    for length in [2, 6, 9] {
+        let cut = Replay::new(&catalogue, log()[..length].to_vec(), Label::Click).unwrap();
+        let part = trace(&cut);
+        assert_eq!(part, whole[..part.len()], "{length} events");
+    }
+}
+
+#[test]
+fn candidates_are_known_and_unseen() {
+    let catalogue = catalogue();
+    let replay = Replay::new(&catalogue, log(), Label::Click).unwrap();
+    let mut slates = Vec::new();
+    let each = |moment: Moment<'_>| {
+        let shown = moment
+            .unseen(&catalogue)
+            .iter()
+            .map(|s| (s.row, s.position, s.positive))
+            .collect::<Vec<_>>();
+        slates.push((shown, moment.uniform(), moment.user.language));
+        Ok(())
+    };
+    let counts = replay.run(each, |_| {}).unwrap();
+    assert_eq!(slates[0], (vec![(0, 0, false), (1, 1, true)], true, Some(1)));
+    assert_eq!(
+        slates[1].0,
+        [(3, 1, true)],
+        "b was clicked before, and `gone` is not in the catalogue"
+    );
+    let mut facts = ItemFacts::unknown();
+    counts[2].apply(&mut facts, replay.end_ms());
+    assert_eq!(
+        (facts.impressions, facts.clicks, facts.popularity),
+        (1.0, 1.0, 1.0)
+    );
+}
+
+#[test]
+fn the_split_is_by_slates_in_time() {
+    let catalogue = catalogue();
+    let replay = Replay::new(&catalogue, log(), Label::Click).unwrap();
+    assert_eq!(replay.split_ms(2.0 / 3.0), START + 20_000);
+    assert_eq!(replay.split_ms(1.0), i64::MAX);
+}
+
+#[test]
+fn events_of_another_catalogue_are_refused() {
+    let catalogue = catalogue();
+    let other = parse(&[
+        impression(0, "r", "u", "x", 0),
+        impression(0, "r", "u", "y", 1),
+        click(1, "r", "u", "a"),
+    ]);
+    let error = Replay::new(&catalogue, other, Label::Click)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("2 of 3") && error.contains("such as x"), "{error}");
+    let clicks = parse(&[click(0, "r", "u", "a")]);
+    assert!(
+        Replay::new(&catalogue, clicks, Label::Click)
+            .map(drop)
+            .unwrap_err()
+            .to_string()
+            .contains("no impressions")
+    );
+}

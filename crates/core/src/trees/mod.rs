@@ -12,7 +12,9 @@ pub mod format;
 pub mod import;
 mod kernel;
 mod model;
+mod output;
 
 pub use crate::bytes::FormatError;
 pub use kernel::ShapeError;
-pub use model::{Activation, BuildError, Builder, Model, Output, Split, Test, limits};
+pub use model::{BuildError, Builder, Model, Split, Test, limits};
+pub use output::{Activation, Output};

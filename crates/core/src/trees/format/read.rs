@@ -2,7 +2,8 @@
 
 use super::{BYTE_FEATURES, FILE, MAGIC, SPLIT, VERSION};
 use crate::bytes::{Cursor, FormatError};
-use crate::trees::model::{Activation, BuildError, Builder, Model, Output, Split, Test, flags, limits};
+use crate::trees::model::{BuildError, Builder, Model, Split, Test, flags, limits};
+use crate::trees::output::{Activation, Output};
 
 /// Reads a ranker file, as the [module](super) lays it out.
 ///

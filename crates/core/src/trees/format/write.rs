@@ -2,7 +2,8 @@
 
 use super::{BYTE_FEATURES, MAGIC, SPLIT, VERSION};
 use crate::bytes::Sink;
-use crate::trees::model::{Activation, Link, Model, Node, flags};
+use crate::trees::model::{Link, Model, Node, flags};
+use crate::trees::output::Activation;
 
 /// The bytes of a ranker file, as the [module](super) lays them out.
 pub fn to_bytes(model: &Model) -> Vec<u8> {

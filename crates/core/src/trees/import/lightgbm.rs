@@ -6,7 +6,8 @@
 
 use super::{ImportError, Item, SAVE_AGAIN, Tree, UNSUPPORTED, emit};
 use crate::trees::kernel::ZERO;
-use crate::trees::model::{Activation, Builder, Model, Output, Split, Test};
+use crate::trees::model::{Builder, Model, Split, Test};
+use crate::trees::output::{Activation, Output};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 

@@ -7,7 +7,8 @@
 mod schema;
 
 use super::{ImportError, Item, REBUILD, SAVE_AGAIN, Tree, UNSUPPORTED, emit, ubjson};
-use crate::trees::model::{Activation, Builder, Model, Split, Test, limits};
+use crate::trees::model::{Builder, Model, Split, Test, limits};
+use crate::trees::output::Activation;
 use schema::{Booster, Document, Forest, JsonTree};
 use std::collections::BTreeMap;
 

@@ -20,7 +20,7 @@ pub const CANDIDATES: u32 = 200;
 /// one, `{"k":k}`, which asks for popular videos. Values that are not finite become `null`, as in every JSON writer;
 /// the server refuses them.
 #[must_use]
-pub fn request_body(query: Option<&[f32]>, k: u32) -> Vec<u8> {
+pub fn request_body(query: Option<&[f32]>, k: u32) -> String {
     let mut body = String::from("{");
     if let Some(vector) = query {
         body.push_str("\"vector\":[");
@@ -35,7 +35,7 @@ pub fn request_body(query: Option<&[f32]>, k: u32) -> Vec<u8> {
         body.push_str("],");
     }
     let _ = write!(body, "\"k\":{k}}}");
-    body.into_bytes()
+    body
 }
 
 /// [`request_body`] in words. `clicks` is how many clicks the mean is over, `dim` the vector's length; with no click the
@@ -51,10 +51,10 @@ pub fn request_words(clicks: usize, dim: usize) -> String {
 
 /// The exact body of a search: the words that the viewer typed, and nothing of the clicks.
 #[must_use]
-pub fn search_body(text: &str, k: u32) -> Vec<u8> {
+pub fn search_body(text: &str, k: u32) -> String {
     // A string is always JSON.
     let text = serde_json::to_string(text).unwrap_or_default();
-    format!("{{\"text\":{text},\"k\":{k}}}").into_bytes()
+    format!("{{\"text\":{text},\"k\":{k}}}")
 }
 
 #[cfg(test)]
@@ -62,8 +62,8 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn parsed(body: &[u8]) -> Value {
-        serde_json::from_slice(body).unwrap()
+    fn parsed(body: &str) -> Value {
+        serde_json::from_str(body).unwrap()
     }
 
     #[test]
@@ -71,24 +71,15 @@ mod tests {
         let vector = [0.1f32, -1.0, 1e-12, f32::MIN_POSITIVE, 0.333_333_34, -0.0];
         let body = parsed(&request_body(Some(&vector), CANDIDATES));
         let read: Vec<f32> = serde_json::from_value(body["vector"].clone()).unwrap();
-        assert_eq!(read.map_bits(), vector.map(f32::to_bits));
+        let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&read), bits(&vector));
         assert_eq!(body["k"], 200);
         assert_eq!(body.as_object().unwrap().len(), 2, "nothing else is sent");
     }
 
-    trait Bits {
-        fn map_bits(self) -> Vec<u32>;
-    }
-
-    impl Bits for Vec<f32> {
-        fn map_bits(self) -> Vec<u32> {
-            self.into_iter().map(f32::to_bits).collect()
-        }
-    }
-
     #[test]
     fn without_clicks_the_body_is_the_same_for_everybody() {
-        assert_eq!(request_body(None, 200), b"{\"k\":200}");
+        assert_eq!(request_body(None, 200), "{\"k\":200}");
     }
 
     #[test]

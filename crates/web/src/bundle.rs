@@ -1,0 +1,238 @@
+//! The published bundle, as far as this browser holds it: the manifest and the ranker in every mode, the shards and
+//! the item table in local mode.
+
+use crate::failure::Failure;
+use crate::net::Net;
+use recsys_core::bytes::AlignedBytes;
+use recsys_core::candidates::{Candidate, Candidates, Slice, Source};
+use recsys_core::catalogue::ItemId;
+use recsys_core::items::ItemTable;
+use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
+use recsys_core::privacy::local;
+use recsys_core::rerank::Ranker;
+use recsys_core::session::SeenSet;
+use recsys_core::shard::{Hit, Query, Scratch, Shard};
+use std::collections::HashSet;
+
+/// The most bytes of local mode, all files together.
+const MAX_LOCAL_BYTES: u64 = 512 << 20;
+
+/// What every mode holds of a bundle.
+pub struct Bundle {
+    /// Its name.
+    pub name: String,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its ranker, or why there is none.
+    pub ranker: Result<Ranker, String>,
+}
+
+impl Bundle {
+    /// Fetches the manifest, and the ranker that it names.
+    ///
+    /// # Errors
+    /// No manifest. A missing ranker is none.
+    pub async fn fetch(net: &mut Net) -> Result<Self, Failure> {
+        let (name, manifest) = manifest(net).await?;
+        let ranker = match &manifest.ranker {
+            Some(entry) => ranker(Some(net.file(entry).await)),
+            None => ranker(None),
+        };
+        Ok(Self {
+            name,
+            manifest,
+            ranker,
+        })
+    }
+
+    /// The encoder of the vectors, where it is known.
+    pub fn encoder(&self) -> Option<&str> {
+        self.manifest
+            .encoder
+            .as_ref()
+            .map(|encoder| encoder.sha256.as_str())
+    }
+}
+
+async fn manifest(net: &mut Net) -> Result<(String, Manifest), Failure> {
+    let bytes = net.manifest().await?;
+    let manifest = Manifest::parse(&bytes).map_err(Failure::bad_reply)?;
+    Ok((bundle_id(&bytes), manifest))
+}
+
+fn ranker(fetched: Option<Result<AlignedBytes, Failure>>) -> Result<Ranker, String> {
+    let bytes = fetched
+        .ok_or("this bundle has none")?
+        .map_err(|failure| failure.message)?;
+    Ranker::from_bytes(bytes.as_slice()).map_err(|error| error.to_string())
+}
+
+/// What local mode searches in.
+pub struct Local {
+    /// The bundle's name.
+    name: String,
+    search: SearchSettings,
+    shards: Vec<Shard>,
+    items: ItemTable,
+    scratch: Scratch,
+}
+
+impl Local {
+    /// Fetches what [`local::files`] names: the same requests in the same order for everybody, whatever is at hand
+    /// already and whichever of them fails.
+    ///
+    /// # Errors
+    /// A part other than the ranker is missing or damaged, or the whole is too large for a browser.
+    pub async fn fetch(net: &mut Net) -> Result<(Bundle, Self), Failure> {
+        let (name, manifest) = manifest(net).await?;
+        let total: u64 = local::files(&manifest).map(|entry| entry.bytes).sum();
+        if total > MAX_LOCAL_BYTES {
+            let message = format!(
+                "local mode would fetch {total} bytes, at most {MAX_LOCAL_BYTES} are allowed; use standard mode"
+            );
+            return Err(Failure::bad_reply(message));
+        }
+        let mut fetched = Vec::new();
+        for entry in local::files(&manifest) {
+            fetched.push(net.file(entry).await);
+        }
+        let mut files = fetched.into_iter();
+        let shards = files
+            .by_ref()
+            .take(manifest.shards.len())
+            .map(|file| open_shard(file?, &manifest));
+        let shards = shards.collect::<Result<Vec<_>, _>>()?;
+        let items = files
+            .next()
+            .unwrap_or_else(|| Err(Failure::bad_reply("the manifest names no item table")))?;
+        let items = ItemTable::open(items).map_err(Failure::bad_reply)?;
+        check_rows(&shards, &items)?;
+        let local = Self {
+            name: name.clone(),
+            search: manifest.search,
+            shards,
+            items,
+            scratch: Scratch::default(),
+        };
+        let ranker = ranker(files.next());
+        Ok((
+            Bundle {
+                name,
+                manifest,
+                ranker,
+            },
+            local,
+        ))
+    }
+
+    /// The item table.
+    pub const fn items(&self) -> &ItemTable {
+        &self.items
+    }
+
+    /// The bundle's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The `k` videos nearest to a query that were not seen, nearest first.
+    ///
+    /// # Errors
+    /// The query does not fit the shards.
+    pub fn nearest(&mut self, query: &[f32], k: usize, seen: &SeenSet) -> Result<Candidates, Failure> {
+        let seen = self.rows(seen);
+        let options = self.search.options(k);
+        let mut hits = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let query = Query::new(shard, query).map_err(Failure::bad_reply)?;
+            let accept = |row| !seen.contains(&row);
+            hits.push(shard.search(&query, &options, &mut self.scratch, accept).0);
+        }
+        Ok(self.collect(&hits, k, Source::Personal))
+    }
+
+    /// The `k` most popular videos that were not seen, most popular first.
+    pub fn popular(&self, k: usize, seen: &SeenSet) -> Candidates {
+        let seen = self.rows(seen);
+        let accept = |row: usize| u32::try_from(row).is_ok_and(|row| !seen.contains(&row));
+        self.at_rows(&self.items.popular(k, accept), k)
+    }
+
+    /// One video.
+    pub fn candidate(&self, id: &ItemId) -> Option<Candidate> {
+        let row = self.items.row(id.as_str())?;
+        self.at_rows(&[row], 1).list.pop()
+    }
+
+    fn rows(&self, ids: &SeenSet) -> HashSet<u32> {
+        ids.iter()
+            .filter_map(|id| u32::try_from(self.items.row(id.as_str())?).ok())
+            .collect()
+    }
+
+    /// The videos at some rows, most popular first.
+    fn at_rows(&self, rows: &[usize], k: usize) -> Candidates {
+        let wanted: HashSet<usize> = rows.iter().copied().collect();
+        let score = |row: u32| self.items.popularity(row as usize);
+        let in_shard = |shard: &Shard| {
+            let nodes = (0u32..).zip(shard.rows());
+            let nodes = nodes.filter(|(_, row)| wanted.contains(&(**row as usize)));
+            nodes
+                .map(|(node, &row)| Hit {
+                    node,
+                    row,
+                    score: score(row),
+                })
+                .collect()
+        };
+        let hits: Vec<Vec<Hit>> = self.shards.iter().map(in_shard).collect();
+        self.collect(&hits, k, Source::Popular)
+    }
+
+    /// The best `k` of every shard's hits.
+    fn collect(&self, hits: &[Vec<Hit>], k: usize, source: Source) -> Candidates {
+        let mut list = Vec::new();
+        for (shard, hits) in self.shards.iter().zip(hits) {
+            let slice = Slice {
+                shard: Some(shard),
+                dim: shard.dim(),
+                items: &self.items,
+                hits,
+                source,
+                bundle: &self.name,
+                degraded: None,
+            };
+            list.append(&mut slice.collect().list);
+        }
+        list.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+        list.truncate(k);
+        Candidates {
+            source,
+            bundle: self.name.clone(),
+            degraded: None,
+            list,
+        }
+    }
+}
+
+fn open_shard(file: AlignedBytes, manifest: &Manifest) -> Result<Shard, Failure> {
+    let shard = Shard::open(file).map_err(Failure::bad_reply)?;
+    if shard.dim() == manifest.dim as usize {
+        return Ok(shard);
+    }
+    let (found, expected) = (shard.dim(), manifest.dim);
+    let message = format!("a shard has {found} dimensions, the manifest says {expected}; rebuild the bundle");
+    Err(Failure::bad_reply(message))
+}
+
+fn check_rows(shards: &[Shard], items: &ItemTable) -> Result<(), Failure> {
+    let mut rows = shards.iter().flat_map(|shard| shard.rows());
+    match rows.find(|row| **row as usize >= items.len()) {
+        None => Ok(()),
+        Some(row) => {
+            let n = items.len();
+            let message = format!("a shard names row {row}, the item table has {n} rows; rebuild the bundle");
+            Err(Failure::bad_reply(message))
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The few globals that exist in every Web Worker: clocks, `fetch`, the console.
+
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+use web_sys::RequestInit;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Starts a request; the promise rejects where no answer comes.
+    pub fn fetch(url: &str, init: &RequestInit) -> Promise;
+
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub fn now_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// Milliseconds of a clock that never goes back; only differences mean something.
+pub fn stopwatch_ms() -> f64 {
+    performance_now()
+}
+
+/// Tells the developer of the page what was put right without them.
+pub fn warn(message: &str) {
+    web_sys::console::warn_1(&JsValue::from_str(message));
+}

@@ -1,0 +1,194 @@
+//! What a page may pass, parsed once.
+
+use crate::failure::Failure;
+use crate::fields::Fields;
+use recsys_core::catalogue::ItemId;
+use recsys_core::features::AgeBand;
+use recsys_core::privacy::Mode;
+use wasm_bindgen::JsValue;
+use web_sys::Url;
+
+/// The longest slate: a request brings 200 candidates, of which seen ones leave.
+const MAX_K: u32 = 100;
+const DEFAULT_K: u32 = 20;
+const DEFAULT_DATABASE: &str = "recsys";
+const MODES: &str = "\"standard\" or \"local\"";
+
+/// What the viewer, or the site on the viewer's behalf, declares. Never sent.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// Age band.
+    pub age_band: Option<AgeBand>,
+    /// A language as the catalogue writes it.
+    pub language: Option<String>,
+}
+
+/// Options of `open`.
+pub struct OpenOptions {
+    /// Absolute URL before `/v1/…`, without a slash at its end.
+    pub endpoint: String,
+    /// Privacy mode to start in.
+    pub mode: Mode,
+    /// User features.
+    pub declared: Declared,
+    /// Name of the IndexedDB database.
+    pub database: String,
+}
+
+impl OpenOptions {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// `BadOption` with the field's name.
+    pub fn parse(value: JsValue) -> Result<Self, Failure> {
+        let fields = Fields::of("open", value)?;
+        let user = fields.nested("userFeatures", "open, userFeatures")?;
+        let age_band = match user.text("ageBand")? {
+            None => None,
+            Some(text) => Some(
+                AgeBand::parse(&text)
+                    .map_err(|_| user.refuse("ageBand", "a band such as \"25-34\", \"65+\" or \"<18\""))?,
+            ),
+        };
+        let mode = match fields.text("mode")? {
+            None => Mode::default(),
+            Some(name) => name.parse().map_err(|_| fields.refuse("mode", MODES))?,
+        };
+        let database = fields
+            .text("database")?
+            .unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        let language = user.text("language")?;
+        Ok(Self {
+            endpoint: endpoint(&fields)?,
+            mode,
+            declared: Declared { age_band, language },
+            database,
+        })
+    }
+}
+
+fn endpoint(fields: &Fields) -> Result<String, Failure> {
+    const EXPECTED: &str = "the site's address, such as `location.origin`";
+    let text = fields.required_text("endpoint", EXPECTED)?;
+    let url = Url::new(&text).map_err(|_| fields.refuse("endpoint", EXPECTED))?;
+    if !matches!(url.protocol().as_str(), "http:" | "https:") {
+        return Err(fields.refuse("endpoint", EXPECTED));
+    }
+    Ok(format!(
+        "{}{}",
+        url.origin(),
+        url.pathname().trim_end_matches('/')
+    ))
+}
+
+/// The mode that `setMode` is given.
+///
+/// # Errors
+/// `BadOption`: no mode's name.
+pub fn mode(value: &JsValue) -> Result<Mode, Failure> {
+    let name = value.as_string().unwrap_or_default();
+    name.parse().map_err(|_| {
+        let found = if name.is_empty() {
+            "no text".to_owned()
+        } else {
+            format!("{name:?}")
+        };
+        bad(format!("setMode: the mode is {found}; expected {MODES}"))
+    })
+}
+
+/// The id that `explain` is given.
+///
+/// # Errors
+/// `BadOption`: no item id.
+pub fn item_id(value: &JsValue) -> Result<ItemId, Failure> {
+    let Some(id) = value.as_string() else {
+        return Err(bad(
+            "explain: the id is no text; expected the `id` of a video of the last slate",
+        ));
+    };
+    ItemId::new(id).map_err(|error| bad(format!("explain: {error}")))
+}
+
+fn bad(message: impl Into<String>) -> Failure {
+    Failure::new(crate::failure::Kind::BadOption, message)
+}
+
+/// The length of the slate that `recommend` is asked for.
+///
+/// # Errors
+/// `BadOption`.
+pub fn slate_length(value: JsValue) -> Result<usize, Failure> {
+    length(&Fields::of("recommend", value)?)
+}
+
+fn length(fields: &Fields) -> Result<usize, Failure> {
+    Ok(fields.whole("k", 1..=MAX_K)?.unwrap_or(DEFAULT_K) as usize)
+}
+
+/// Options of `search`.
+pub struct SearchOptions {
+    /// Trimmed, not empty.
+    pub text: String,
+    /// Length of the slate.
+    pub k: usize,
+}
+
+impl SearchOptions {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// `BadOption` with the field's name.
+    pub fn parse(value: JsValue) -> Result<Self, Failure> {
+        const EXPECTED: &str = "the words to search for";
+        let fields = Fields::of("search", value)?;
+        let text = fields.required_text("text", EXPECTED)?.trim().to_owned();
+        if text.is_empty() {
+            return Err(fields.refuse("text", EXPECTED));
+        }
+        let k = length(&fields)?;
+        Ok(Self { text, k })
+    }
+}
+
+/// One event of `record`.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A video was chosen.
+    Click(ItemId),
+    /// A video was played for so many seconds, 0 or more.
+    Watch(ItemId, f32),
+    /// A search was made. Its words are not kept: ranking reads the number of searches only.
+    Search,
+    /// A video was shown. Ranking in the browser reads nothing of it, so nothing is kept.
+    Impression,
+}
+
+impl Event {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// `BadOption` with the field's name.
+    pub fn parse(value: JsValue) -> Result<Self, Failure> {
+        const KINDS: &str = "\"click\", \"watch\", \"search\" or \"impression\"";
+        let fields = Fields::of("record", value)?;
+        let item = || {
+            let id = fields.required_text("item", "the id of a video")?;
+            ItemId::new(id).map_err(|error| fields.refuse("item", &error.to_string()))
+        };
+        match fields.required_text("event", KINDS)?.as_str() {
+            "click" => Ok(Self::Click(item()?)),
+            "watch" => {
+                let seconds = fields.number("watchSeconds")?.filter(|seconds| *seconds >= 0.0);
+                let seconds = seconds
+                    .map(|seconds| seconds as f32)
+                    .filter(|seconds| seconds.is_finite());
+                let refuse = || fields.refuse("watchSeconds", "seconds, 0 or more");
+                Ok(Self::Watch(item()?, seconds.ok_or_else(refuse)?))
+            }
+            "search" => fields.text("query").map(|_| Self::Search),
+            "impression" => item().map(|_| Self::Impression),
+            _ => Err(fields.refuse("event", KINDS)),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! One viewer's recommender: events in, slates out.
+
+mod events;
+mod slates;
+
+use crate::bundle::{Bundle, Local};
+use crate::failure::{Failure, Kind};
+use crate::host::warn;
+use crate::memory::{Memory, State};
+use crate::net::Net;
+use crate::options::{Declared, OpenOptions};
+use crate::recent::Recent;
+use crate::sent::SentLog;
+use crate::store::{Store, Stored};
+use crate::types::{Sheet, Sprite};
+use recsys_core::catalogue::ItemId;
+use recsys_core::manifest::FileEntry;
+use recsys_core::privacy::Mode;
+
+/// The state behind the exported class.
+pub struct Recommender {
+    net: Net,
+    store: Store,
+    memory: Memory,
+    /// The memory has events that the store has not, because writing failed.
+    unsaved: bool,
+    /// Unreadable stored data was reported.
+    warned: bool,
+    declared: Declared,
+    /// What is known of the published bundle, or why nothing is.
+    bundle: Result<Bundle, String>,
+    /// The bundle named by a reply for which the manifest was asked for anew.
+    followed: String,
+    /// Is there in local mode, and only then.
+    local: Option<Local>,
+    recent: Recent,
+}
+
+impl Recommender {
+    /// Reads the store and fetches what the mode needs. A store that fails, or in standard mode a bundle that does not
+    /// come, is no error yet: the calls that need it say so.
+    ///
+    /// # Errors
+    /// In local mode, a part of the bundle is missing or damaged.
+    pub async fn open(options: OpenOptions) -> Result<Self, Failure> {
+        let mut recommender = Self {
+            net: Net::new(options.endpoint),
+            store: Store::new(options.database),
+            memory: Memory::default(),
+            unsaved: false,
+            warned: false,
+            declared: options.declared,
+            bundle: Err("not fetched yet".to_owned()),
+            followed: String::new(),
+            local: None,
+            recent: Recent::default(),
+        };
+        match recommender.store.read().await {
+            Ok(stored) => recommender.adopt(stored),
+            Err(failure) => warn(&failure.message),
+        }
+        match options.mode {
+            Mode::Standard => recommender.fetch_bundle().await,
+            Mode::Local => recommender.enter_local().await?,
+        }
+        Ok(recommender)
+    }
+
+    /// The privacy mode.
+    const fn mode(&self) -> Mode {
+        if self.local.is_some() {
+            Mode::Local
+        } else {
+            Mode::Standard
+        }
+    }
+
+    /// Changes the privacy mode; on failure the old one stays.
+    ///
+    /// # Errors
+    /// As [`Recommender::open`].
+    pub async fn set_mode(&mut self, mode: Mode) -> Result<(), Failure> {
+        match mode {
+            Mode::Local if self.local.is_none() => self.enter_local().await,
+            Mode::Local => Ok(()),
+            Mode::Standard => {
+                self.local = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Every request since `open` or `forget`.
+    pub const fn sent(&self) -> &SentLog {
+        &self.net.sent
+    }
+
+    /// Deletes all that is known of the viewer.
+    ///
+    /// # Errors
+    /// `Storage`: memory is empty all the same.
+    pub async fn forget(&mut self) -> Result<(), Failure> {
+        self.memory = Memory::default();
+        self.recent.clear();
+        self.net.sent.clear();
+        // Should the deletion fail, the next event overwrites what is left.
+        self.unsaved = true;
+        self.store.delete().await?;
+        self.unsaved = false;
+        Ok(())
+    }
+
+    /// All stored data, the clicked videos with their stills in the bundle at hand.
+    pub fn export(&self) -> State {
+        let mut state = self.memory.to_state();
+        for item in &mut state.watched {
+            item.sprite = self.sprite(&item.id);
+        }
+        state
+    }
+
+    /// The shared sheets of stills; none where the bundle has none.
+    ///
+    /// # Errors
+    /// The manifest is not at hand and does not come.
+    pub async fn sheets(&mut self) -> Result<Vec<Sheet>, Failure> {
+        if self.bundle.is_err() {
+            self.fetch_bundle().await;
+        }
+        let bundle = self
+            .bundle
+            .as_ref()
+            .map_err(|why| Failure::new(Kind::Network, why.clone()))?;
+        let Some(sprites) = &bundle.manifest.sprites else {
+            return Ok(Vec::new());
+        };
+        let sheet = |file: &FileEntry| Sheet {
+            url: self.net.bundle_url(&file.file),
+            columns: sprites.columns,
+            rows: sprites.rows,
+            width: sprites.width,
+            height: sprites.height,
+        };
+        Ok(sprites.sheets.iter().map(sheet).collect())
+    }
+
+    async fn enter_local(&mut self) -> Result<(), Failure> {
+        let (bundle, local) = Local::fetch(&mut self.net).await?;
+        if self.recent.bundle() != Some(local.name()) {
+            self.recent.clear();
+        }
+        self.bundle = Ok(bundle);
+        self.local = Some(local);
+        self.settle();
+        Ok(())
+    }
+
+    /// Fetches manifest and ranker; on failure an older bundle stays.
+    async fn fetch_bundle(&mut self) {
+        match Bundle::fetch(&mut self.net).await {
+            Ok(bundle) => self.bundle = Ok(bundle),
+            Err(failure) if self.bundle.is_err() => self.bundle = Err(failure.message),
+            Err(failure) => warn(&failure.message),
+        }
+        self.settle();
+    }
+
+    /// Makes the memory fit the bundle at hand.
+    fn settle(&mut self) {
+        if let Ok(bundle) = &self.bundle {
+            self.memory
+                .keep_compatible(bundle.manifest.dim as usize, bundle.encoder());
+        }
+        if let Some(local) = &self.local {
+            let items = local.items();
+            let facts = |id: &ItemId| items.row(id.as_str()).map(|row| items.facts(row));
+            self.memory.follow_bundle(local.name(), facts);
+        } else if let Some(bundle) = self.recent.bundle() {
+            let facts = |id: &ItemId| {
+                self.recent
+                    .candidate(id.as_str())
+                    .map(|candidate| candidate.facts)
+            };
+            self.memory.follow_bundle(bundle, facts);
+        }
+    }
+
+    /// Replaces the memory by what the store has.
+    fn adopt(&mut self, stored: Stored) {
+        match stored {
+            Stored::Nothing => self.memory = Memory::default(),
+            Stored::Memory(memory) => self.memory = *memory,
+            Stored::Unreadable(why) if !self.warned => {
+                self.warned = true;
+                warn(&format!(
+                    "recsys: the stored clicks are not used and will be overwritten: {why}"
+                ));
+            }
+            Stored::Unreadable(_) => {}
+        }
+    }
+
+    fn sprite(&self, id: &str) -> Option<Sprite> {
+        let bundle = self.bundle.as_ref().ok()?;
+        let row = match &self.local {
+            Some(local) => u32::try_from(local.items().row(id)?).ok()?,
+            None if self.recent.bundle() == Some(&bundle.name) => self.recent.candidate(id)?.row,
+            None => return None,
+        };
+        Sprite::of(bundle.manifest.sprites.as_ref()?, row)
+    }
+}

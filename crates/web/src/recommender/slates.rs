@@ -1,0 +1,202 @@
+//! Slates out: retrieval by mode, ranking, explanations.
+
+use super::Recommender;
+use crate::failure::{Failure, Kind};
+use crate::host::{now_ms, stopwatch_ms};
+use crate::options::SearchOptions;
+use crate::recent::Purpose;
+use crate::slate::Context;
+use crate::types::{Explanation, Item, Slate, Timings};
+use recsys_core::candidates::{Candidate, Candidates};
+use recsys_core::catalogue::ItemId;
+use recsys_core::features::UserFeatures;
+use recsys_core::privacy::standard;
+use recsys_core::session::WINDOW;
+
+impl Recommender {
+    /// The `k` best videos now.
+    ///
+    /// # Errors
+    /// No candidates could be had, or those at hand do not fit the viewer's vectors.
+    pub async fn recommend(&mut self, k: usize) -> Result<Slate, Failure> {
+        let start = stopwatch_ms();
+        let fallback = match self.local {
+            Some(_) => self.look_up().map(|()| None)?,
+            None => self.ask().await?,
+        };
+        let retrieved = stopwatch_ms();
+        let nothing = || Failure::new(Kind::Network, "no candidates are at hand; try again");
+        let candidates = self.recent.recommended().ok_or_else(nothing)?;
+        let items = self.context(candidates).rank(candidates, k)?;
+        let notes = [fallback, candidates.degraded.clone(), self.ranker_note()];
+        Ok(Slate {
+            items,
+            source: candidates.source,
+            mode: self.mode().name(),
+            bundle: candidates.bundle.clone(),
+            degraded: joined(notes),
+            timings: Timings {
+                retrieve_ms: retrieved - start,
+                rank_ms: stopwatch_ms() - retrieved,
+                candidates: candidates.list.len(),
+            },
+        })
+    }
+
+    /// The `k` videos that match a text best, in the order of the match.
+    ///
+    /// # Errors
+    /// `ModeForbids` in local mode; else what the request gives.
+    pub async fn search(&mut self, options: SearchOptions) -> Result<Slate, Failure> {
+        if self.local.is_some() {
+            let message = "a search would send your words to the server; switch to standard mode to search";
+            return Err(Failure::new(Kind::ModeForbids, message));
+        }
+        let start = stopwatch_ms();
+        let SearchOptions { text, k } = options;
+        let body = standard::search_body(&text, u32::try_from(k).unwrap_or(u32::MAX));
+        let candidates = self
+            .net
+            .candidates(
+                "/v1/search",
+                &body,
+                "the words that you searched for; no id, no cookie",
+            )
+            .await?;
+        self.accept(Purpose::Search, candidates).await;
+        let retrieved = stopwatch_ms();
+        let nothing = || Failure::new(Kind::Network, "no results are at hand; try again");
+        let candidates = self.recent.found().ok_or_else(nothing)?;
+        Ok(Slate {
+            items: self.context(candidates).in_order(candidates, k),
+            source: candidates.source,
+            mode: self.mode().name(),
+            bundle: candidates.bundle.clone(),
+            degraded: candidates.degraded.clone(),
+            timings: Timings {
+                retrieve_ms: retrieved - start,
+                rank_ms: stopwatch_ms() - retrieved,
+                candidates: candidates.list.len(),
+            },
+        })
+    }
+
+    /// Why a video of a recent slate stands where it does.
+    ///
+    /// # Errors
+    /// `UnknownItem`.
+    pub fn explain(&self, id: &ItemId) -> Result<Explanation, Failure> {
+        let id = id.as_str();
+        let (candidates, index) = self.recent.holding(id).ok_or_else(|| Failure::unknown_item(id))?;
+        self.context(candidates).explain(candidates, index, id)
+    }
+
+    /// Standard mode: asks the server unless the last answer still holds. Gives the reason where older candidates have
+    /// to do.
+    async fn ask(&mut self) -> Result<Option<String>, Failure> {
+        if self.bundle.is_err() {
+            self.fetch_bundle().await;
+        }
+        let session = &self.memory.session;
+        let query = session.query(WINDOW);
+        let body = standard::request_body(query.as_deref(), standard::CANDIDATES);
+        if self.recent.answers(&body) {
+            return Ok(None);
+        }
+        let words = match &query {
+            Some(query) => standard::request_words(session.recent(WINDOW).len(), query.len()),
+            None => standard::request_words(0, 0),
+        };
+        match self.net.candidates("/v1/recs", &body, &words).await {
+            Ok(candidates) => {
+                self.accept(Purpose::Recommend(Some(body)), candidates).await;
+                Ok(None)
+            }
+            Err(failure) if self.recent.recommended().is_none() => Err(failure),
+            Err(failure) => Ok(Some(format!(
+                "candidates of an earlier request: {}",
+                failure.message
+            ))),
+        }
+    }
+
+    /// Local mode: searches here.
+    fn look_up(&mut self) -> Result<(), Failure> {
+        let Some(local) = &mut self.local else {
+            return Ok(());
+        };
+        let session = &self.memory.session;
+        let k = standard::CANDIDATES as usize;
+        let candidates = match session.query(WINDOW) {
+            Some(query) => local.nearest(&query, k, session.seen())?,
+            None => local.popular(k, session.seen()),
+        };
+        self.recent.push(Purpose::Recommend(None), candidates);
+        Ok(())
+    }
+
+    /// Takes in a reply of the server, and follows it to a new bundle.
+    async fn accept(&mut self, purpose: Purpose, candidates: Candidates) {
+        let known = matches!(&self.bundle, Ok(bundle) if bundle.name == candidates.bundle);
+        // Once for each name: a manifest from a cache may stay behind for a while.
+        if !known && self.followed != candidates.bundle {
+            self.followed.clone_from(&candidates.bundle);
+            self.fetch_bundle().await;
+        }
+        if let Some(first) = candidates.list.first() {
+            self.memory.keep_compatible(first.vector.len(), None);
+        }
+        self.recent.push(purpose, candidates);
+        self.settle();
+    }
+
+    fn context(&self, candidates: &Candidates) -> Context<'_> {
+        Context {
+            memory: &self.memory,
+            user: UserFeatures {
+                age_band: self.declared.age_band,
+                language: self.language_code(candidates),
+            },
+            now_ms: now_ms(),
+            bundle: self.bundle.as_ref().ok(),
+        }
+    }
+
+    /// The declared language's code: from the item table, else from a candidate in that language.
+    fn language_code(&self, candidates: &Candidates) -> Option<u16> {
+        let declared = self.declared.language.as_deref()?;
+        if let Some(local) = &self.local {
+            let mut names = (0..).map_while(|code| Some((code, local.items().language_name(code)?)));
+            return names.find(|(_, name)| *name == declared).map(|(code, _)| code);
+        }
+        let speaks = |candidate: &&Candidate| {
+            Item::from_card(candidate.id.as_str(), &candidate.card)
+                .language
+                .as_deref()
+                == Some(declared)
+        };
+        candidates
+            .list
+            .iter()
+            .find(speaks)
+            .map(|candidate| candidate.facts.language)
+    }
+
+    /// Why a viewer with clicks is ranked by similarity, where so.
+    fn ranker_note(&self) -> Option<String> {
+        if self.memory.session.clicks().is_empty() {
+            return None;
+        }
+        let why = match &self.bundle {
+            Ok(bundle) => bundle.ranker.as_ref().err()?,
+            Err(why) => why,
+        };
+        Some(format!("no ranker, ordered by similarity: {why}"))
+    }
+}
+
+/// Notes as one text; `None` where there is none.
+fn joined(notes: [Option<String>; 3]) -> Option<String> {
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}

@@ -1,0 +1,50 @@
+//! The log of what left the browser.
+
+use crate::host::now_ms;
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Requests kept, newest to stay.
+const MAX: usize = 200;
+
+/// One request as it was made.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sent {
+    /// Milliseconds since 1970-01-01 UTC.
+    at: i64,
+    method: &'static str,
+    url: String,
+    /// Length of the body.
+    bytes: usize,
+    /// The exact body; empty for GET.
+    body: String,
+    /// The same for people.
+    words: String,
+}
+
+/// The newest requests, oldest first.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct SentLog(VecDeque<Sent>);
+
+impl SentLog {
+    /// Takes in a request, before it is made.
+    pub fn note(&mut self, method: &'static str, url: &str, body: &str, words: &str) {
+        if self.0.len() == MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(Sent {
+            at: now_ms(),
+            method,
+            url: url.to_owned(),
+            bytes: body.len(),
+            body: body.to_owned(),
+            words: words.to_owned(),
+        });
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}

@@ -1,0 +1,184 @@
+//! The plain objects that go to the page; `js/index.d.ts` is their contract.
+
+use recsys_core::candidates::Source;
+use recsys_core::manifest::Sprites;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+
+/// One video: the card of the item table, and its id.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// Its id; a card has none.
+    #[serde(default)]
+    pub id: String,
+    /// Its title.
+    #[serde(default)]
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    creator: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    /// The language's name in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upload_date: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thumbnail_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    preview_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration_seconds: Option<f64>,
+    /// Where its still is in the bundle at hand; not stored, because the next bundle may have it elsewhere.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub sprite: Option<Sprite>,
+}
+
+impl Item {
+    /// Reads a card. One that is no card gives an item with its id for a name, so that a page can still show it.
+    pub fn from_card(id: &str, card: &str) -> Self {
+        let mut item: Self = serde_json::from_str(card).unwrap_or_default();
+        if item.name.is_empty() {
+            id.clone_into(&mut item.name);
+        }
+        id.clone_into(&mut item.id);
+        item
+    }
+}
+
+/// A cell of the shared sheets of stills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Sprite {
+    sheet: u32,
+    /// Column.
+    x: u32,
+    /// Row.
+    y: u32,
+}
+
+impl Sprite {
+    /// The cell of a row of the item table.
+    pub fn of(sprites: &Sprites, row: u32) -> Option<Self> {
+        let cells = sprites
+            .columns
+            .checked_mul(sprites.rows)
+            .filter(|&cells| cells > 0)?;
+        let (sheet, cell) = (row / cells, row % cells);
+        let (x, y) = (cell % sprites.columns, cell / sprites.columns);
+        ((sheet as usize) < sprites.sheets.len()).then_some(Self { sheet, x, y })
+    }
+}
+
+/// A sheet of stills.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sheet {
+    /// Where to fetch it.
+    pub url: String,
+    /// Cells beside each other.
+    pub columns: u32,
+    /// Cells below each other.
+    pub rows: u32,
+    /// Of a cell, in pixels.
+    pub width: u32,
+    /// Of a cell, in pixels.
+    pub height: u32,
+}
+
+/// One place of a slate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recommendation {
+    /// The video.
+    pub item: Item,
+    /// 1 is first.
+    pub rank: usize,
+    /// Comparable within the slate.
+    pub score: f32,
+}
+
+/// A ranked page.
+#[derive(Clone, Debug, Serialize)]
+pub struct Slate {
+    /// Best first.
+    pub items: Vec<Recommendation>,
+    /// Where the candidates come from.
+    pub source: Source,
+    /// The privacy mode's name.
+    pub mode: &'static str,
+    /// The candidates' bundle.
+    pub bundle: String,
+    /// Why it is less than was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
+    /// What it cost.
+    pub timings: Timings,
+}
+
+/// What a slate cost.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timings {
+    /// Milliseconds, the network included.
+    pub retrieve_ms: f64,
+    /// Milliseconds.
+    pub rank_ms: f64,
+    /// Candidates ranked.
+    pub candidates: usize,
+}
+
+/// Why a video stands where it stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// The video.
+    pub id: String,
+    /// The nearest click.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because_of: Option<BecauseOf>,
+    /// Strongest first.
+    pub reasons: Vec<Reason>,
+    /// The same for the viewer.
+    pub sentence: String,
+}
+
+/// The click that a video is most like.
+#[derive(Clone, Debug, Serialize)]
+pub struct BecauseOf {
+    /// The clicked video.
+    pub id: String,
+    /// Its title.
+    pub name: String,
+    /// Cosine.
+    pub similarity: f32,
+}
+
+/// One of the ranker's inputs.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Reason {
+    /// Name in the model.
+    pub feature: &'static str,
+    /// In words.
+    pub label: &'static str,
+    /// `null` where it is missing.
+    pub value: Option<f32>,
+    /// Unit of the value.
+    pub unit: &'static str,
+}
+
+/// The JSON text of a value.
+///
+/// # Errors
+/// None of the types here gives one: they have no maps, and a number that is not finite is `null`.
+pub fn to_json(value: &impl Serialize) -> Result<String, JsValue> {
+    serde_json::to_string(value).map_err(|error| js_sys::Error::new(&error.to_string()).into())
+}
+
+/// A value as a plain object of JavaScript.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    js_sys::JSON::parse(&to_json(value)?)
+}

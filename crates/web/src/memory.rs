@@ -132,3 +132,109 @@ impl Memory {
         bundle.clone_into(&mut self.bundle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::to_json;
+    use recsys_core::vector::UnitVector;
+
+    fn id(id: &str) -> ItemId {
+        ItemId::new(id).unwrap()
+    }
+
+    fn memory(bundle: &str) -> Memory {
+        let mut memory = Memory::default();
+        memory.follow_bundle(bundle, |_| None);
+        for (ts_ms, name) in (1..).zip(["a", "b"]) {
+            let click = Click {
+                item: id(name),
+                ts_ms,
+                vector: UnitVector::new(vec![0.6, 0.1, ts_ms as f32]).unwrap(),
+                facts: ItemFacts {
+                    category: 3,
+                    duration_s: 9.5,
+                    ..ItemFacts::unknown()
+                },
+                watch_seconds: None,
+            };
+            memory.click(click, Item::from_card(name, "{}")).unwrap();
+        }
+        memory
+    }
+
+    #[test]
+    fn the_stored_text_reads_back_the_same() {
+        let memory = memory("one");
+        let text = to_json(&memory.to_state()).unwrap();
+        let read = Memory::from_json(&text).unwrap();
+        let clicks = |memory: &Memory| {
+            let click = |c: &Click| {
+                (
+                    c.item.clone(),
+                    c.ts_ms,
+                    c.facts.category,
+                    c.facts.duration_s.to_bits(),
+                )
+            };
+            memory.session.clicks().iter().map(click).collect::<Vec<_>>()
+        };
+        assert_eq!(clicks(&read), clicks(&memory));
+        assert_eq!(read.to_state().watched, memory.to_state().watched);
+        let ids: Vec<_> = read.watched.iter().map(|item| item.id.as_str()).collect();
+        assert_eq!(ids, ["b", "a"], "newest first");
+    }
+
+    #[test]
+    fn damaged_or_foreign_data_is_refused() {
+        let good = to_json(&memory("one").to_state()).unwrap();
+        assert!(Memory::from_json(&good).is_ok());
+        for (from, to) in [
+            ("\"version\":1,\"bundle\"", "\"version\":2,\"bundle\""),
+            ("\"item\":\"a\"", "\"item\":\"\""),
+            ("\"ts_ms\":1", "\"ts_ms\":\"x\""),
+            ("\"vector\":[", "\"vector\":[1e99,"),
+        ] {
+            assert!(good.contains(from), "{from}");
+            assert!(Memory::from_json(&good.replacen(from, to, 1)).is_err(), "{to}");
+        }
+        assert!(Memory::from_json(good.get(..good.len() / 2).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_new_bundle_gives_new_codes_and_an_unknown_video_keeps_its_numbers() {
+        let mut memory = memory("one");
+        let new = ItemFacts {
+            category: 8,
+            ..ItemFacts::unknown()
+        };
+        memory.follow_bundle("two", |item| (*item == id("b")).then_some(new));
+        let facts: Vec<_> = memory.session.clicks().iter().map(|click| click.facts).collect();
+        assert_eq!(
+            (facts[0].category, facts[0].duration_s),
+            (ItemFacts::NO_CODE, 9.5)
+        );
+        assert_eq!(facts[1].category, 8);
+        memory.follow_bundle("two", |_| None);
+        assert_eq!(
+            memory.session.clicks()[1].facts.category,
+            8,
+            "the same bundle changes nothing"
+        );
+    }
+
+    #[test]
+    fn vectors_of_another_model_go_and_what_was_seen_stays() {
+        let mut kept = memory("one");
+        kept.keep_compatible(3, None);
+        kept.keep_compatible(3, Some("model"));
+        kept.keep_compatible(3, None);
+        assert_eq!(kept.session.clicks().len(), 2);
+        for (dim, encoder) in [(3, "other"), (4, "model")] {
+            let mut changed = kept.clone();
+            changed.keep_compatible(dim, Some(encoder));
+            assert!(changed.session.clicks().is_empty(), "{dim} {encoder}");
+            assert_eq!(changed.session.seen().len(), 2);
+        }
+    }
+}

@@ -100,3 +100,64 @@ impl Recent {
             .filter(|reply| reply.purpose != Purpose::Search)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recsys_core::candidates::Source;
+    use recsys_core::catalogue::{ItemFacts, ItemId};
+
+    fn reply(bundle: &str, ids: &[&str]) -> Candidates {
+        let candidate = |id: &&str| Candidate {
+            id: ItemId::new(*id).unwrap(),
+            row: 0,
+            score: 0.0,
+            facts: ItemFacts::unknown(),
+            vector: vec![1.0],
+            card: String::new(),
+        };
+        Candidates {
+            source: Source::Personal,
+            bundle: bundle.to_owned(),
+            degraded: None,
+            list: ids.iter().map(candidate).collect(),
+        }
+    }
+
+    fn asked(body: &str) -> Purpose {
+        Purpose::Recommend(Some(body.to_owned()))
+    }
+
+    #[test]
+    fn only_the_newest_recommendations_answer_a_request_and_a_search_does_not_hide_them() {
+        let mut recent = Recent::default();
+        recent.push(asked("one"), reply("b", &["a"]));
+        recent.push(asked("two"), reply("b", &["b"]));
+        recent.push(Purpose::Search, reply("b", &["b", "c"]));
+        assert!(recent.answers("two") && !recent.answers("one"));
+        recent.push(Purpose::Recommend(None), reply("b", &["b"]));
+        assert!(!recent.answers("two"), "a local slate answers no request");
+    }
+
+    #[test]
+    fn an_id_is_found_among_recommendations_first() {
+        let mut recent = Recent::default();
+        recent.push(asked("one"), reply("b", &["a", "b"]));
+        recent.push(Purpose::Search, reply("b", &["b", "c"]));
+        assert_eq!(recent.holding("b").map(|(_, index)| index), Some(1));
+        assert_eq!(recent.holding("c").map(|(_, index)| index), Some(1));
+        assert!(recent.holding("d").is_none());
+    }
+
+    #[test]
+    fn replies_are_bounded_and_of_one_bundle() {
+        let mut recent = Recent::default();
+        for id in ["a", "b", "c", "d", "e", "f", "g"] {
+            recent.push(asked(id), reply("one", &[id]));
+        }
+        assert!(recent.candidate("a").is_none() && recent.candidate("b").is_some());
+        recent.push(asked("h"), reply("two", &["h"]));
+        assert_eq!(recent.bundle(), Some("two"));
+        assert!(recent.candidate("g").is_none());
+    }
+}

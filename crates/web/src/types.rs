@@ -182,3 +182,43 @@ pub fn to_json(value: &impl Serialize) -> Result<String, JsValue> {
 pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     js_sys::JSON::parse(&to_json(value)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recsys_core::manifest::FileEntry;
+
+    #[test]
+    fn a_card_gives_the_fields_of_the_contract_and_no_id_of_its_own() {
+        let card =
+            r#"{"id":"other","name":"A fox","uploadDate":"2026-01-01","durationSeconds":12.5,"more":[1]}"#;
+        let json = to_json(&Item::from_card("v1", card)).unwrap();
+        let expected = r#"{"id":"v1","name":"A fox","uploadDate":"2026-01-01","durationSeconds":12.5}"#;
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_broken_card_still_gives_something_to_show() {
+        for card in ["", "[]", "{\"name\":7}", "{\"name\":\"\"}"] {
+            let item = Item::from_card("v1", card);
+            assert_eq!((item.id.as_str(), item.name.as_str()), ("v1", "v1"), "{card}");
+        }
+    }
+
+    #[test]
+    fn sprites_run_row_by_row_and_end_with_the_last_sheet() {
+        let sprites = Sprites {
+            columns: 3,
+            rows: 2,
+            width: 240,
+            height: 135,
+            sheets: vec![FileEntry::of("sheet", "jpg", b"x"); 2],
+        };
+        let at = |row| Sprite::of(&sprites, row).map(|s| (s.sheet, s.x, s.y));
+        assert_eq!(at(0), Some((0, 0, 0)));
+        assert_eq!(at(5), Some((0, 2, 1)));
+        assert_eq!(at(7), Some((1, 1, 0)));
+        assert_eq!(at(12), None);
+        assert_eq!(at(u32::MAX), None);
+    }
+}

@@ -119,23 +119,10 @@ pub fn run(args: &Args) -> Result<()> {
     let longest = args.k.iter().copied().max().unwrap_or(1);
     let evaluate = |moment: Moment<'_>| -> Result<()> {
         let slate = moment.slate;
-        if slate.ts_ms < split_ms || !args.arm.takes(slate) || moment.session.clicks().is_empty() {
+        if slate.ts_ms < split_ms || !args.arm.takes(slate) {
             return Ok(());
         }
-        let shown = moment.unseen(&catalogue);
-        if shown.iter().all(|item| !item.positive) {
-            return Ok(());
-        }
-        for set in CandidateSet::ALL {
-            let task = Task {
-                moment: &moment,
-                set,
-                shown: &shown,
-                k: longest,
-            };
-            samples.add(&task, &paths.rankings(&task)?, &catalogue);
-        }
-        Ok(())
+        measure(&moment, &catalogue, &mut paths, &mut samples, longest)
     };
     let progress = bar("evaluating", false);
     progress.set_length(replay.len() as u64);
@@ -151,3 +138,30 @@ pub fn run(args: &Args) -> Result<()> {
     let rows = report::rows(&samples, args.arm.name(), args.resamples, args.seed);
     report::print(&rows, args.json)
 }
+
+/// Ranks a slate by every path and measures the rankings, unless none of its unseen items is a positive.
+fn measure(
+    moment: &Moment<'_>,
+    catalogue: &Catalogue,
+    paths: &mut Paths<'_>,
+    samples: &mut Samples,
+    k: usize,
+) -> Result<()> {
+    let shown = moment.unseen(catalogue);
+    if moment.session.clicks().is_empty() || shown.iter().all(|item| !item.positive) {
+        return Ok(());
+    }
+    for set in CandidateSet::ALL {
+        let task = Task {
+            moment,
+            set,
+            shown: &shown,
+            k,
+        };
+        samples.add(&task, &paths.rankings(&task)?, catalogue);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -271,4 +271,6 @@ fn take_in(
 }
 
 #[cfg(test)]
+pub mod fixtures;
+#[cfg(test)]
 mod tests;

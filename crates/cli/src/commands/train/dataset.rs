@@ -121,3 +121,91 @@ fn save(path: &Path, rows: usize, values: Vec<f32>) -> Result<()> {
     .to_bytes();
     std::fs::write(path, bytes).with_context(|| format!("{}: cannot write", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::Replay;
+    use crate::replay::fixtures::{START, catalogue, click, impression, parse};
+    use recsys_core::events::Label;
+    use recsys_core::features::FEATURES;
+
+    /// One viewer: a first slate without history, two to learn from, one without a click.
+    fn dataset(split_ms: i64) -> Dataset {
+        let events = parse(&[
+            impression(0, "r1", "u", "a", 0),
+            impression(0, "r1", "u", "b", 1),
+            click(1, "r1", "u", "a"),
+            impression(10, "r2", "u", "c", 0),
+            impression(10, "r2", "u", "d", 1),
+            impression(10, "r2", "u", "a", 2),
+            click(11, "r2", "u", "d"),
+            impression(20, "r3", "u", "b", 0),
+            impression(20, "r3", "u", "c", 1),
+            impression(30, "r4", "u", "c", 0),
+            impression(30, "r4", "u", "b", 1),
+            click(31, "r4", "u", "c"),
+        ]);
+        let catalogue = catalogue();
+        let replay = Replay::new(&catalogue, events, Label::Click).unwrap();
+        let mut dataset = Dataset::default();
+        replay
+            .run(|moment| dataset.add(&moment, &catalogue, split_ms), |_| {})
+            .unwrap();
+        dataset
+    }
+
+    #[test]
+    fn only_answered_slates_of_known_viewers_teach() {
+        let dataset = dataset(i64::MAX);
+        // r1 has no history, r3 no click; a is seen by the time of r2.
+        assert_eq!((dataset.slates(), dataset.rows(), dataset.positives()), (2, 4, 2));
+        assert_eq!(dataset.labels, [0.0, 1.0, 1.0, 0.0]);
+        let column = FEATURES
+            .iter()
+            .position(|feature| feature.name == "sim_last")
+            .unwrap();
+        let last = |row: usize| dataset.features[row * FEATURE_COUNT + column];
+        assert_eq!((last(0), last(1)), (-1.0, 0.0), "c and d against the click on a");
+        assert!(dataset.check().is_err(), "two slates are too few");
+    }
+
+    #[test]
+    fn slates_after_the_split_stay_out() {
+        assert_eq!(dataset(START + 30_000).slates(), 1);
+        assert_eq!(dataset(START).slates(), 0);
+    }
+
+    #[test]
+    fn the_files_hold_every_row_and_weight() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut clicks = PositionCounts::default();
+        for i in 0..4_000 {
+            clicks.add(0, i % 5 == 0);
+            clicks.add(1, i % 10 == 0);
+        }
+        let examination = Examination::estimate(&clicks).unwrap();
+        let fit = dataset(i64::MAX)
+            .write(folder.path(), Some(&examination))
+            .unwrap();
+        assert_eq!(fit, 1, "at least one slate validates");
+        let read =
+            |name: &str| npy::Matrix::parse(&std::fs::read(folder.path().join(name)).unwrap()).unwrap();
+        assert_eq!(
+            (read("features.npy").rows, read("features.npy").columns),
+            (4, FEATURE_COUNT)
+        );
+        assert_eq!(read("labels.npy").values, [0.0, 1.0, 1.0, 0.0]);
+        let slates = read("slates.npy");
+        assert_eq!(
+            (slates.rows, slates.columns, slates.values[0], slates.values[2]),
+            (2, 2, 2.0, 2.0)
+        );
+        assert!(
+            (slates.values[1] - 2.0).abs() < 0.02,
+            "r2 was answered at position 1: {}",
+            slates.values[1]
+        );
+        assert_eq!(slates.values[3], 1.0, "r4 at position 0");
+    }
+}

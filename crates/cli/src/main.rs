@@ -22,11 +22,17 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Export training pairs for CLIP from the demo world's renderer
-    DemoPairs(commands::demo_pairs::DemoPairs),
+    DemoPairs(commands::demo_pairs::Args),
+    /// Make clustered unit vectors and queries, for measuring search
+    DemoVectors(commands::demo_vectors::Args),
+    /// Render the demo catalogue: videos, videos.jsonl and the events of simulated viewers
+    DemoWorld(commands::demo_world::Args),
     /// Compare random, popularity, similarity and the full path on the newest events
     Eval(commands::eval::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
     Index(commands::index::Args),
+    /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
+    Predict(commands::predict::Args),
     /// Search a bundle with vectors, words or a picture
     Search(commands::search::Args),
     /// Train the ranking model on logged events
@@ -39,12 +45,15 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
-        Command::DemoPairs(args) => args.run(),
-        Command::Eval(args) => commands::eval::run(args),
+        Command::DemoPairs(args) => commands::demo_pairs::run(args),
+        Command::DemoVectors(args) => commands::demo_vectors::run(args),
+        Command::DemoWorld(args) => commands::demo_world::run(args),
+        Command::Eval(args) => commands::eval::run(&args),
         Command::Index(args) => commands::index::run(args),
+        Command::Predict(args) => commands::predict::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Tokenize(args) => commands::tokenize::run(args),
-        Command::Train(args) => commands::train::run(args),
+        Command::Train(args) => commands::train::run(&args),
         Command::Verify(args) => commands::verify::run(args),
     };
     match result {

@@ -4,9 +4,9 @@ mod paths;
 mod report;
 mod samples;
 
-use super::train::{LabelArg, bar, share, warn_of_unknown};
+use super::train::{LabelArg, bar, open_replay, share};
 use crate::bundle::Bundle;
-use crate::replay::{Catalogue, Moment, Replay, read_events};
+use crate::replay::{Catalogue, Moment};
 use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use paths::{Paths, Task};
@@ -79,22 +79,7 @@ impl ArmArg {
 /// # Errors
 /// Unreadable events or bundle, bad options, or no slate to evaluate.
 pub fn run(args: &Args) -> Result<()> {
-    const MOST: usize = 1_000;
-    ensure!(
-        args.k.iter().all(|k| (1..=MOST).contains(k)),
-        "-k {:?}: expected 1 to {MOST}",
-        args.k
-    );
-    ensure!(
-        (1..=100_000).contains(&args.candidates),
-        "--candidates {}: expected 1 to 100000",
-        args.candidates
-    );
-    ensure!(
-        (1..=1_000_000).contains(&args.resamples),
-        "--resamples {}: expected 1 to 1000000",
-        args.resamples
-    );
+    check(args)?;
     let lambda = args.lambda.map(Lambda::new).transpose().context("--lambda")?;
     let policy = Policy {
         lambda: lambda.unwrap_or_default(),
@@ -108,11 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
         );
     }
     let catalogue = Catalogue::of(&bundle)?;
-    let events = read_events(&args.events, &bar("reading events", true))?;
-    let replay = Replay::new(&catalogue, events, args.label.into())
-        .with_context(|| args.events.display().to_string())?;
-    warn_of_unknown(&replay);
-
+    let replay = open_replay(&args.events, &catalogue, args.label)?;
     let split_ms = replay.split_ms(args.train_share);
     let mut samples = Samples::new(args.k.clone(), args.candidates);
     let mut paths = Paths::new(&bundle, &catalogue, policy, args.candidates, args.seed);
@@ -137,6 +118,28 @@ pub fn run(args: &Args) -> Result<()> {
     );
     let rows = report::rows(&samples, args.arm.name(), args.resamples, args.seed);
     report::print(&rows, args.json)
+}
+
+fn check(args: &Args) -> Result<()> {
+    let Args {
+        k,
+        candidates,
+        resamples,
+        ..
+    } = args;
+    ensure!(
+        k.iter().all(|k| (1..=1_000).contains(k)),
+        "-k {k:?}: expected 1 to 1000"
+    );
+    ensure!(
+        (1..=100_000).contains(candidates),
+        "--candidates {candidates}: expected 1 to 100000"
+    );
+    ensure!(
+        (1..=1_000_000).contains(resamples),
+        "--resamples {resamples}: expected 1 to 1000000"
+    );
+    Ok(())
 }
 
 /// Ranks a slate by every path and measures the rankings, unless none of its unseen items is a positive.

@@ -5,7 +5,7 @@ mod dataset;
 mod python;
 
 use crate::bundle::Bundle;
-use crate::replay::{Catalogue, Replay, read_events};
+use crate::replay::{Catalogue, Moment, Replay, read_events};
 use anyhow::{Context, Result, ensure};
 use bias::Examination;
 use clap::{Args as ClapArgs, ValueEnum};
@@ -13,10 +13,10 @@ use dataset::Dataset;
 use indicatif::{ProgressBar, ProgressStyle};
 use python::Python;
 use recsys_core::events::Label;
-use recsys_core::features::FEATURES;
+use recsys_core::features::{FEATURES, ItemStatistics};
 use recsys_core::npy;
 use recsys_core::rerank::Ranker;
-use recsys_core::trees::{Model, format, import};
+use recsys_core::trees::{format, import};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -134,53 +134,18 @@ struct Report {
 /// # Errors
 /// Unreadable or unusable events, too few of them, no Python, a failed training, or a bundle that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    let python = Python::find(args.python.as_deref())?;
     let bundle = Bundle::open(&args.bundle)?;
     let catalogue = Catalogue::of(&bundle)?;
-    let events = read_events(&args.events, &bar("reading events", true))?;
-    let replay = Replay::new(&catalogue, events, args.label.into())
+    let replay = open_replay(&args.events, &catalogue, args.label)?;
+    let (dataset, counts) = collect(&replay, &catalogue, args.train_share)?;
+    dataset
+        .check()
         .with_context(|| args.events.display().to_string())?;
-    warn_of_unknown(&replay);
-
-    let split_ms = replay.split_ms(args.train_share);
-    let mut dataset = Dataset::default();
-    let progress = bar("replaying events", false);
-    progress.set_length(replay.len() as u64);
-    let counts = replay.run(
-        |moment| dataset.add(&moment, &catalogue, split_ms),
-        |done| progress.inc(done),
-    )?;
-    progress.finish_and_clear();
     let examination = match args.position_bias {
         BiasArg::Uniform => Examination::estimate(dataset.uniform_clicks()),
         BiasArg::None => None,
     };
-    dataset
-        .check()
-        .with_context(|| args.events.display().to_string())?;
-
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let fit_slates = dataset.write(folder.path(), examination.as_ref())?;
-    let task = Task {
-        features: FEATURES.iter().map(|feature| feature.name).collect(),
-        fit_slates,
-        seed: args.seed,
-        rounds: 600,
-        patience: 50,
-        learning_rate: 0.05,
-        leaves: 15,
-        min_data_in_leaf: 50,
-    };
-    write(
-        &folder.path().join("task.json"),
-        &serde_json::to_vec_pretty(&task)?,
-    )?;
-    let trained = fit(&python, folder.path())?;
-    let text = read(&folder.path().join("model.txt"))?;
-    let ranker = import_checked(&text, folder.path(), &dataset)?;
-    if let Some(path) = &args.save_model {
-        write(path, &text)?;
-    }
+    let (trained, ranker) = train(args, &dataset, examination.as_ref())?;
 
     let end_ms = replay.end_ms();
     bundle.replace_ranker(&ranker, |row, mut facts| {
@@ -201,6 +166,58 @@ pub fn run(args: &Args) -> Result<()> {
         bundle: Bundle::open(&args.bundle)?.id().to_owned(),
     };
     print(&report, args.json)
+}
+
+/// Reads and joins a file of events; says how many were left out because the catalogue lacks their item.
+pub fn open_replay<'a>(events: &Path, catalogue: &'a Catalogue, label: LabelArg) -> Result<Replay<'a>> {
+    let progress = bar("reading events", true);
+    let list = read_events(events, &progress)?;
+    progress.finish_and_clear();
+    let replay = Replay::new(catalogue, list, label.into()).with_context(|| events.display().to_string())?;
+    if replay.unknown() > 0 {
+        let (unknown, all) = (replay.unknown(), replay.len());
+        eprintln!("warning: {unknown} of {all} events name items that the bundle lacks; they are left out");
+    }
+    Ok(replay)
+}
+
+/// The rows of the slates before the split, and every item's counts after the last event.
+fn collect(replay: &Replay<'_>, catalogue: &Catalogue, share: f64) -> Result<(Dataset, Vec<ItemStatistics>)> {
+    let split_ms = replay.split_ms(share);
+    let mut dataset = Dataset::default();
+    let progress = bar("replaying events", false);
+    progress.set_length(replay.len() as u64);
+    let add = |moment: Moment<'_>| dataset.add(&moment, catalogue, split_ms);
+    let counts = replay.run(add, |done| progress.inc(done))?;
+    progress.finish_and_clear();
+    Ok((dataset, counts))
+}
+
+/// LightGBM's report, and the model in its compact form.
+fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> Result<(Trained, Vec<u8>)> {
+    let python = Python::find(args.python.as_deref())?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let task = Task {
+        features: FEATURES.iter().map(|feature| feature.name).collect(),
+        fit_slates: dataset.write(folder.path(), examination)?,
+        seed: args.seed,
+        rounds: 600,
+        patience: 50,
+        learning_rate: 0.05,
+        leaves: 15,
+        min_data_in_leaf: 50,
+    };
+    write(
+        &folder.path().join("task.json"),
+        &serde_json::to_vec_pretty(&task)?,
+    )?;
+    let trained = fit(&python, folder.path())?;
+    let text = read(&folder.path().join("model.txt"))?;
+    let ranker = import_checked(&text, folder.path(), dataset)?;
+    if let Some(path) = &args.save_model {
+        write(path, &text)?;
+    }
+    Ok((trained, ranker))
 }
 
 fn fit(python: &Python, folder: &Path) -> Result<Trained> {
@@ -233,16 +250,8 @@ fn import_checked(text: &[u8], folder: &Path, dataset: &Dataset) -> Result<Vec<u
     );
     let bytes = format::to_bytes(&model);
     // What serving will do with the file.
-    Ranker::try_from(Model::clone(&model))?;
+    Ranker::from_bytes(&bytes)?;
     Ok(bytes)
-}
-
-/// Says how many events were left out because the catalogue lacks their item.
-pub fn warn_of_unknown(replay: &Replay<'_>) {
-    if replay.unknown() > 0 {
-        let (unknown, all) = (replay.unknown(), replay.len());
-        eprintln!("warning: {unknown} of {all} events name items that the bundle lacks; they are left out");
-    }
 }
 
 /// A progress bar on standard error; hidden where that is no terminal.

@@ -13,8 +13,13 @@ const TIMES_MS: std::ops::RangeInclusive<i64> = 100_000_000_000..=10_000_000_000
 #[derive(Debug, Error)]
 pub enum EventError {
     /// No JSON object with fields of the right types.
-    #[error("{0}; expected one JSON object with the fields of docs/events.md")]
-    Json(#[from] serde_json::Error),
+    #[error("{what} (column {column}); expected one JSON object with the fields of docs/events.md")]
+    Json {
+        /// What is wrong.
+        what: String,
+        /// Where in the line, from 1.
+        column: usize,
+    },
     /// A field that this kind of event needs is absent.
     #[error("a {event} event has no `{field}`; add it")]
     Missing {
@@ -30,10 +35,10 @@ pub enum EventError {
     #[error("`ts` is {0}; expected whole milliseconds since 1970-01-01 UTC (seconds × 1000)")]
     Time(i64),
     /// A bad item id.
-    #[error("`item`: {0}")]
+    #[error("`item`")]
     Item(#[from] ItemIdError),
     /// A bad age band.
-    #[error("`user.age_band`: {0}")]
+    #[error("`user.age_band`")]
     AgeBand(#[from] AgeBandError),
     /// A watch time that is no time.
     #[error("`watch_seconds` is {0}; expected a finite number, 0 or more")]
@@ -70,7 +75,7 @@ struct User {
 /// # Errors
 /// Broken JSON, a missing field, or a value out of its range.
 pub fn parse_line(line: &str) -> Result<Event, EventError> {
-    let line: Line = serde_json::from_str(line)?;
+    let line: Line = serde_json::from_str(line).map_err(|error| json_error(&error))?;
     if !TIMES_MS.contains(&line.ts) {
         return Err(EventError::Time(line.ts));
     }
@@ -102,6 +107,16 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
         language,
         kind,
     })
+}
+
+/// Without the line number, which is always 1 here.
+fn json_error(error: &serde_json::Error) -> EventError {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default().to_owned();
+    EventError::Json {
+        what,
+        column: error.column(),
+    }
 }
 
 impl EventKind {

@@ -45,6 +45,12 @@ fn the_session_stands_in_for_the_viewer() {
     );
 }
 
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    error.to_string() + &cause.unwrap_or_default()
+}
+
 #[test]
 fn broken_lines_say_what_is_wrong() {
     let cases = [
@@ -100,7 +106,7 @@ fn broken_lines_say_what_is_wrong() {
         ),
     ];
     for (line, expected) in cases {
-        let error = parse_line(line).expect_err(line).to_string();
+        let error = chain(&parse_line(line).expect_err(line));
         assert!(error.contains(expected), "{line}\n  {error}");
     }
 }

@@ -2,6 +2,7 @@ use super::report::rows;
 use super::samples::{Metric, Series};
 use super::*;
 use crate::bundle::BundleWriter;
+use crate::replay::Replay;
 use paths::RankingPath;
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::events::{Event, Label, parse_line};

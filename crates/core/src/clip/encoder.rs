@@ -50,11 +50,18 @@ fn graph_error(tower: &'static str) -> impl Fn(TractError) -> ClipError {
     }
 }
 
-fn load(tower: &'static str, onnx: &[u8], shape: &[TDim]) -> Result<Plan, ClipError> {
-    let fact = InferenceFact::dt_shape(f32::datum_type(), shape);
+/// `shape` is the input's. Its symbols come from the model's own scope: one of another scope dies with that scope.
+fn load<const RANK: usize>(
+    tower: &'static str,
+    onnx: &[u8],
+    shape: impl FnOnce(&SymbolScope) -> [TDim; RANK],
+) -> Result<Plan, ClipError> {
     tract_onnx::onnx()
         .model_for_read(&mut &*onnx)
-        .and_then(|m| m.with_input_fact(0, fact))
+        .and_then(|m| {
+            let fact = InferenceFact::dt_shape(f32::datum_type(), shape(&m.symbols));
+            m.with_input_fact(0, fact)
+        })
         .and_then(|m| m.into_optimized())
         .and_then(|m| m.into_runnable())
         .map_err(graph_error(tower))
@@ -103,13 +110,10 @@ impl TextEncoder {
     pub fn new(model: &Model, onnx: &[u8], tokens: &[u8]) -> Result<Self, ClipError> {
         let TextTower { context, .. } = model.text;
         let table = TokenTable::parse(tokens)?;
-        let symbols = SymbolScope::default();
-        let length = symbols.sym("L");
-        let plan = load(
-            "text",
-            onnx,
-            &[1.to_dim(), length.to_dim(), table.width().to_dim()],
-        )?;
+        let width = table.width();
+        let plan = load("text", onnx, |symbols| {
+            [1.to_dim(), symbols.sym("L").to_dim(), width.to_dim()]
+        })?;
         let (context, dim) = (context as usize, model.dim as usize);
         Ok(Self {
             tokenizer: ClipTokenizer::default(),
@@ -167,11 +171,9 @@ impl ImageEncoder {
     pub fn new(model: &Model, onnx: &[u8]) -> Result<Self, ClipError> {
         let tower = model.image.clone();
         let size = tower.size as usize;
-        let plan = load(
-            "image",
-            onnx,
-            &[1.to_dim(), 3.to_dim(), size.to_dim(), size.to_dim()],
-        )?;
+        let plan = load("image", onnx, |_| {
+            [1.to_dim(), 3.to_dim(), size.to_dim(), size.to_dim()]
+        })?;
         Ok(Self {
             plan,
             tower,

@@ -65,7 +65,7 @@ fn names() -> Vec<String> {
 /// One split: long videos score 1, short ones −1.
 fn likes_long_videos() -> Ranker {
     let feature = FEATURES.iter().position(|f| f.name == "duration_log2_s").unwrap();
-    let mut builder = Builder::new(FEATURES.len(), names(), Output::Identity, vec![0.0]).unwrap();
+    let mut builder = Builder::new(FEATURES.len(), names(), Output::IDENTITY, vec![0.0]).unwrap();
     let test = Test::AtMost {
         threshold: 6.0,
         zero_is_missing: false,
@@ -167,7 +167,7 @@ fn k_is_bounded_by_the_candidates() {
 #[test]
 fn a_model_of_other_features_is_refused() {
     let build = |names: Vec<String>, base: Vec<f32>| {
-        let mut builder = Builder::new(names.len(), names, Output::Identity, base.clone()).unwrap();
+        let mut builder = Builder::new(names.len(), names, Output::IDENTITY, base.clone()).unwrap();
         for _ in &base {
             builder.leaf(0.0).unwrap();
             builder.end_class().unwrap();

@@ -27,8 +27,17 @@ pub fn build(vectors: &[f32], dim: usize, progress: &ProgressBar) -> Result<Shar
     let mut nodes: Vec<(usize, usize, Vec<Vec<usize>>)> = Vec::with_capacity(n);
     for point in hnsw.get_point_indexation() {
         let links = point.get_neighborhood_id();
-        let ids = |layer: &Vec<_>| layer.iter().map(hnsw_rs::prelude::Neighbour::get_origin_id).collect();
-        nodes.push((usize::from(point.get_point_id().0), point.get_origin_id(), links.iter().map(ids).collect()));
+        let ids = |layer: &Vec<_>| {
+            layer
+                .iter()
+                .map(hnsw_rs::prelude::Neighbour::get_origin_id)
+                .collect()
+        };
+        nodes.push((
+            usize::from(point.get_point_id().0),
+            point.get_origin_id(),
+            links.iter().map(ids).collect(),
+        ));
     }
     ensure!(nodes.len() == n, "hnsw_rs holds {} of {n} vectors", nodes.len());
     nodes.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -47,7 +56,10 @@ pub fn build(vectors: &[f32], dim: usize, progress: &ProgressBar) -> Result<Shar
                 .take(members)
                 .map(|(_, _, links)| {
                     let list = links.get(level).map(Vec::as_slice).unwrap_or_default();
-                    let inside = list.iter().filter_map(|row| node_of.get(*row)).filter(|&&node| node < members);
+                    let inside = list
+                        .iter()
+                        .filter_map(|row| node_of.get(*row))
+                        .filter(|&&node| node < members);
                     inside.filter_map(|&node| u32::try_from(node).ok()).collect()
                 })
                 .collect()
@@ -58,12 +70,17 @@ pub fn build(vectors: &[f32], dim: usize, progress: &ProgressBar) -> Result<Shar
     for vector in vectors.chunks_exact(dim) {
         mean.iter_mut().zip(vector).for_each(|(m, &v)| *m += f64::from(v));
     }
-    let ordered = nodes.iter().filter_map(|(_, row, _)| vectors.get(row * dim..(row + 1) * dim));
+    let ordered = nodes
+        .iter()
+        .filter_map(|(_, row, _)| vectors.get(row * dim..(row + 1) * dim));
     Ok(ShardParts {
         dim,
         mean: mean.iter().map(|m| (m / n as f64) as f32).collect(),
         vectors: ordered.flatten().copied().collect(),
-        rows: nodes.iter().filter_map(|(_, row, _)| u32::try_from(*row).ok()).collect(),
+        rows: nodes
+            .iter()
+            .filter_map(|(_, row, _)| u32::try_from(*row).ok())
+            .collect(),
         links_per_node: (2 * M, M),
         layers,
     })

@@ -27,8 +27,14 @@ pub struct Picture {
 /// It cannot be read, is too large, or is no JPEG, PNG, WebP or GIF.
 pub fn picture(path: &Path) -> Result<Picture> {
     let at = || path.display().to_string();
-    let length = std::fs::metadata(path).with_context(|| format!("{}: cannot read it", at()))?.len();
-    ensure!(length <= MAX_PICTURE_BYTES, "{}: {length} bytes, at most {MAX_PICTURE_BYTES} are allowed", at());
+    let length = std::fs::metadata(path)
+        .with_context(|| format!("{}: cannot read it", at()))?
+        .len();
+    ensure!(
+        length <= MAX_PICTURE_BYTES,
+        "{}: {length} bytes, at most {MAX_PICTURE_BYTES} are allowed",
+        at()
+    );
     let bytes = std::fs::read(path).with_context(|| format!("{}: cannot read it", at()))?;
     decode(&bytes).with_context(at)
 }
@@ -39,12 +45,20 @@ fn decode(bytes: &[u8]) -> Result<Picture> {
     let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes))
         .with_guessed_format()
         .context(EXPECTED)?;
-    ensure!(reader.format().is_some(), "{EXPECTED}, found {} bytes of something else", bytes.len());
+    ensure!(
+        reader.format().is_some(),
+        "{EXPECTED}, found {} bytes of something else",
+        bytes.len()
+    );
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_PIXELS * 4);
     reader.limits(limits);
     let rgb = reader.decode().context(EXPECTED)?.into_rgb8();
-    Ok(Picture { width: rgb.width(), height: rgb.height(), rgb: rgb.into_raw() })
+    Ok(Picture {
+        width: rgb.width(),
+        height: rgb.height(),
+        rgb: rgb.into_raw(),
+    })
 }
 
 /// Up to `count` frames, evenly spread, of a video file, or the pictures of a folder in the order of their names.
@@ -56,7 +70,11 @@ pub fn key_frames(path: &Path, count: usize) -> Result<Vec<Picture>> {
         return folder(path, count);
     }
     let known = ["jpg", "jpeg", "png", "webp", "gif"];
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     if known.contains(&extension.as_str()) {
         return Ok(vec![picture(path)?]);
     }
@@ -68,10 +86,17 @@ fn folder(path: &Path, count: usize) -> Result<Vec<Picture>> {
     let entries = std::fs::read_dir(path).with_context(at)?;
     let mut files: Vec<_> = entries.collect::<std::io::Result<Vec<_>>>().with_context(at)?;
     files.sort_by_key(std::fs::DirEntry::file_name);
-    ensure!(!files.is_empty(), "{}: expected pictures, found an empty folder", at());
+    ensure!(
+        !files.is_empty(),
+        "{}: expected pictures, found an empty folder",
+        at()
+    );
     let taken = count.min(files.len()).max(1);
     // The middle of each of `taken` equal parts.
-    (0..taken).filter_map(|i| files.get((2 * i + 1) * files.len() / (2 * taken))).map(|f| picture(&f.path())).collect()
+    (0..taken)
+        .filter_map(|i| files.get((2 * i + 1) * files.len() / (2 * taken)))
+        .map(|f| picture(&f.path()))
+        .collect()
 }
 
 /// What ffprobe says of the first video stream.
@@ -83,7 +108,11 @@ struct Stream {
 
 fn video(path: &Path, count: usize) -> Result<Vec<Picture>> {
     let at = || path.display().to_string();
-    ensure!(path.is_file(), "{}: no such file; check `contentUrl` in the catalogue", at());
+    ensure!(
+        path.is_file(),
+        "{}: no such file; check `contentUrl` in the catalogue",
+        at()
+    );
     let stream = probe(path)?;
     // One frame out of each of `count` equal parts. A stream of unknown length gives its first frames.
     let filter = match stream.seconds {
@@ -108,7 +137,11 @@ fn video(path: &Path, count: usize) -> Result<Vec<Picture>> {
         if output.read_exact(&mut rgb).is_err() {
             break;
         }
-        frames.push(Picture { width: stream.width, height: stream.height, rgb });
+        frames.push(Picture {
+            width: stream.width,
+            height: stream.height,
+            rgb,
+        });
     }
     drop(output);
     let done = child.wait_with_output().context("ffmpeg")?;
@@ -118,7 +151,8 @@ fn video(path: &Path, count: usize) -> Result<Vec<Picture>> {
     Ok(frames)
 }
 
-const FFMPEG: &str = "ffmpeg and ffprobe are needed to read videos; install them (Debian: apt-get install ffmpeg)";
+const FFMPEG: &str =
+    "ffmpeg and ffprobe are needed to read videos; install them (Debian: apt-get install ffmpeg)";
 
 fn probe(path: &Path) -> Result<Stream> {
     let at = || path.display().to_string();
@@ -130,18 +164,43 @@ fn probe(path: &Path) -> Result<Stream> {
         .output()
         .context(FFMPEG)?;
     if !output.status.success() {
-        bail!("{}: expected a video that ffmpeg can read: {}", at(), first_line(&output.stderr));
+        bail!(
+            "{}: expected a video that ffmpeg can read: {}",
+            at(),
+            first_line(&output.stderr)
+        );
     }
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).with_context(at)?;
-    let side = |name| info.pointer(&format!("/streams/0/{name}")).and_then(serde_json::Value::as_u64);
-    let (Some(width), Some(height)) = (side("width"), side("height")) else {
-        bail!("{}: expected a video stream, found none; remove the entry or give it a video", at());
+    let side = |name| {
+        info.pointer(&format!("/streams/0/{name}"))
+            .and_then(serde_json::Value::as_u64)
     };
-    ensure!(width > 0 && height > 0 && width.saturating_mul(height) <= MAX_PIXELS, "{}: {width}×{height} pixels", at());
-    let seconds = info.pointer("/format/duration").and_then(|d| d.as_str()).and_then(|d| d.parse().ok());
-    Ok(Stream { width: width.try_into()?, height: height.try_into()?, seconds: seconds.unwrap_or(f64::NAN) })
+    let (Some(width), Some(height)) = (side("width"), side("height")) else {
+        bail!(
+            "{}: expected a video stream, found none; remove the entry or give it a video",
+            at()
+        );
+    };
+    ensure!(
+        width > 0 && height > 0 && width.saturating_mul(height) <= MAX_PIXELS,
+        "{}: {width}×{height} pixels",
+        at()
+    );
+    let seconds = info
+        .pointer("/format/duration")
+        .and_then(|d| d.as_str())
+        .and_then(|d| d.parse().ok());
+    Ok(Stream {
+        width: width.try_into()?,
+        height: height.try_into()?,
+        seconds: seconds.unwrap_or(f64::NAN),
+    })
 }
 
 fn first_line(stderr: &[u8]) -> String {
-    String::from_utf8_lossy(stderr).lines().next().unwrap_or("no message").to_owned()
+    String::from_utf8_lossy(stderr)
+        .lines()
+        .next()
+        .unwrap_or("no message")
+        .to_owned()
 }

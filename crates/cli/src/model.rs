@@ -21,10 +21,17 @@ impl ModelDir {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE_NAME);
         let bytes = std::fs::read(&path).with_context(|| {
-            format!("{}: cannot read it; expected a model directory, choose one with --model DIR", path.display())
+            format!(
+                "{}: cannot read it; expected a model directory, choose one with --model DIR",
+                path.display()
+            )
         })?;
         let model = Model::parse(&bytes).with_context(|| path.display().to_string())?;
-        Ok(Self { dir: dir.to_owned(), model, sha256: sha256_hex(&bytes) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            model,
+            sha256: sha256_hex(&bytes),
+        })
     }
 
     /// The manifest.
@@ -34,7 +41,10 @@ impl ModelDir {
 
     /// How a bundle refers to this model.
     pub fn reference(&self) -> EncoderRef {
-        EncoderRef { name: self.model.name.clone(), sha256: self.sha256.clone() }
+        EncoderRef {
+            name: self.model.name.clone(),
+            sha256: self.sha256.clone(),
+        }
     }
 
     fn read(&self, file: &ModelFile) -> Result<Vec<u8>> {
@@ -55,7 +65,10 @@ impl ModelDir {
     /// # Errors
     /// A file is missing, differs from its hash, or is refused.
     pub fn text(&self) -> Result<TextEncoder> {
-        let (onnx, tokens) = (self.read(&self.model.text.onnx)?, self.read(&self.model.text.tokens)?);
+        let (onnx, tokens) = (
+            self.read(&self.model.text.onnx)?,
+            self.read(&self.model.text.tokens)?,
+        );
         TextEncoder::new(&self.model, &onnx, &tokens).with_context(|| self.dir.display().to_string())
     }
 

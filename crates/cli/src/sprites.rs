@@ -17,9 +17,24 @@ pub fn still(picture: &Picture) -> Option<RgbImage> {
     let image = RgbImage::from_raw(picture.width, picture.height, picture.rgb.clone())?;
     let (w, h) = image.dimensions();
     // The largest 16:9 part in the middle.
-    let (cut_w, cut_h) = if w * 9 > h * 16 { (h * 16 / 9, h) } else { (w, w * 9 / 16) };
-    let cut = imageops::crop_imm(&image, (w - cut_w) / 2, (h - cut_h) / 2, cut_w.max(1), cut_h.max(1));
-    Some(imageops::resize(&cut.to_image(), WIDTH, HEIGHT, imageops::FilterType::Triangle))
+    let (cut_w, cut_h) = if w * 9 > h * 16 {
+        (h * 16 / 9, h)
+    } else {
+        (w, w * 9 / 16)
+    };
+    let cut = imageops::crop_imm(
+        &image,
+        (w - cut_w) / 2,
+        (h - cut_h) / 2,
+        cut_w.max(1),
+        cut_h.max(1),
+    );
+    Some(imageops::resize(
+        &cut.to_image(),
+        WIDTH,
+        HEIGHT,
+        imageops::FilterType::Triangle,
+    ))
 }
 
 /// Writes the sheets; a video without a still gets a grey cell.
@@ -39,5 +54,11 @@ pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Sprit
             .context("a sprite sheet could not be encoded")?;
         sheets.push(writer.add("sprites", "jpg", &jpeg)?);
     }
-    Ok(Sprites { columns: COLUMNS, rows: ROWS, width: WIDTH, height: HEIGHT, sheets })
+    Ok(Sprites {
+        columns: COLUMNS,
+        rows: ROWS,
+        width: WIDTH,
+        height: HEIGHT,
+        sheets,
+    })
 }

@@ -17,7 +17,9 @@ pub struct Matrix {
 
 /// Why a file is no matrix.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(".npy: {what}: expected {expected}, found {found}; write it with numpy.save(file, array.astype('float32'))")]
+#[error(
+    ".npy: {what}: expected {expected}, found {found}; write it with numpy.save(file, array.astype('float32'))"
+)]
 pub struct NpyError {
     /// Which part.
     pub what: &'static str,
@@ -28,7 +30,11 @@ pub struct NpyError {
 }
 
 fn error(what: &'static str, expected: impl ToString, found: impl ToString) -> NpyError {
-    NpyError { what, expected: expected.to_string(), found: found.to_string() }
+    NpyError {
+        what,
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
 }
 
 impl Matrix {
@@ -71,17 +77,32 @@ impl Matrix {
         };
         let needed = rows.checked_mul(columns).and_then(|n| n.checked_mul(4));
         if needed != Some(data.len()) {
-            return Err(error("data", format!("{rows} × {columns} × 4 bytes"), format!("{} bytes", data.len())));
+            return Err(error(
+                "data",
+                format!("{rows} × {columns} × 4 bytes"),
+                format!("{} bytes", data.len()),
+            ));
         }
-        let values = data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        Ok(Self { rows, columns, values })
+        let values = data
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect();
+        Ok(Self {
+            rows,
+            columns,
+            values,
+        })
     }
 
     /// The bytes of a file, version 1.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut header =
-            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", self.rows, self.columns);
+        let mut header = format!(
+            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
+            self.rows, self.columns
+        );
         // The data starts at a multiple of 64 bytes; the header ends in a line break.
         while (10 + header.len() + 1) % 64 != 0 {
             header.push(' ');
@@ -104,7 +125,11 @@ impl Matrix {
 fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     let at = header.find(&format!("'{name}'"))? + name.len() + 2;
     let value = header.get(at..)?.trim_start().strip_prefix(':')?.trim_start();
-    let end = if value.starts_with('(') { value.find(')')? + 1 } else { value.find([',', '}'])? };
+    let end = if value.starts_with('(') {
+        value.find(')')? + 1
+    } else {
+        value.find([',', '}'])?
+    };
     value.get(..end).map(str::trim)
 }
 
@@ -114,7 +139,11 @@ mod tests {
 
     #[test]
     fn round_trips_and_aligns() {
-        let matrix = Matrix { rows: 2, columns: 3, values: vec![1.0, -2.5, 3.0, 0.0, f32::MIN_POSITIVE, 9.0] };
+        let matrix = Matrix {
+            rows: 2,
+            columns: 3,
+            values: vec![1.0, -2.5, 3.0, 0.0, f32::MIN_POSITIVE, 9.0],
+        };
         let bytes = matrix.to_bytes();
         assert_eq!((bytes.len() - 24) % 64, 0);
         assert_eq!(Matrix::parse(&bytes).unwrap(), matrix);
@@ -122,12 +151,20 @@ mod tests {
 
     #[test]
     fn refuses_other_kinds_and_every_truncation() {
-        let good = Matrix { rows: 1, columns: 4, values: vec![0.0; 4] }.to_bytes();
+        let good = Matrix {
+            rows: 1,
+            columns: 4,
+            values: vec![0.0; 4],
+        }
+        .to_bytes();
         for cut in 0..good.len() {
             assert!(Matrix::parse(&good[..cut]).is_err(), "cut at {cut}");
         }
         let change = |from: &str, to: &str| {
-            let at = good.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+            let at = good
+                .windows(from.len())
+                .position(|w| w == from.as_bytes())
+                .unwrap();
             let mut bad = good.clone();
             bad[at..at + from.len()].copy_from_slice(to.as_bytes());
             Matrix::parse(&bad).unwrap_err().what

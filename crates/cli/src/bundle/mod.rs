@@ -42,7 +42,10 @@ impl Bundle {
     pub fn open(dir: &Path) -> Result<Self> {
         let path = dir.join(manifest::FILE_NAME);
         let bytes = std::fs::read(&path).with_context(|| {
-            format!("{}: cannot read it; expected a bundle, as `recsys index --out DIR` makes it", path.display())
+            format!(
+                "{}: cannot read it; expected a bundle, as `recsys index --out DIR` makes it",
+                path.display()
+            )
         })?;
         let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
         let in_file = |entry: &FileEntry| dir.join(&entry.file).display().to_string();
@@ -76,7 +79,15 @@ impl Bundle {
         };
         let places = places(&shards, items.len())?;
         let id = manifest::bundle_id(&bytes);
-        Ok(Self { dir: dir.to_owned(), id, manifest, shards, items, ranker, places })
+        Ok(Self {
+            dir: dir.to_owned(),
+            id,
+            manifest,
+            shards,
+            items,
+            ranker,
+            places,
+        })
     }
 
     /// The bundle's name: the start of its manifest's hash.
@@ -138,7 +149,10 @@ impl Bundle {
     /// # Errors
     /// The query is refused.
     pub fn search(
-        &self, vector: &[f32], options: &SearchOptions, scratch: &mut Scratch,
+        &self,
+        vector: &[f32],
+        options: &SearchOptions,
+        scratch: &mut Scratch,
     ) -> Result<(Vec<Found>, SearchStats), QueryError> {
         let mut found = Vec::new();
         let mut total = SearchStats::default();
@@ -147,7 +161,10 @@ impl Bundle {
             let (hits, stats) = shard.search(&query, options, scratch, |_| true);
             total.distances += stats.distances;
             total.graph |= stats.graph;
-            found.extend(hits.iter().map(|h| Found { row: h.row as usize, score: h.score }));
+            found.extend(hits.iter().map(|h| Found {
+                row: h.row as usize,
+                score: h.score,
+            }));
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
         found.truncate(options.k);
@@ -159,11 +176,19 @@ impl Bundle {
 fn read_checked(dir: &Path, entry: &FileEntry) -> Result<AlignedBytes> {
     let path = dir.join(&entry.file);
     let at = || path.display().to_string();
-    let mut file = std::fs::File::open(&path)
-        .with_context(|| format!("{}: cannot open it, though the manifest names it; rebuild the bundle", at()))?;
+    let mut file = std::fs::File::open(&path).with_context(|| {
+        format!(
+            "{}: cannot open it, though the manifest names it; rebuild the bundle",
+            at()
+        )
+    })?;
     let length = file.metadata().with_context(at)?.len();
     if length != entry.bytes {
-        bail!("{}: expected {} bytes, found {length}; fetch it again or rebuild the bundle", at(), entry.bytes);
+        bail!(
+            "{}: expected {} bytes, found {length}; fetch it again or rebuild the bundle",
+            at(),
+            entry.bytes
+        );
     }
     let mut bytes = AlignedBytes::zeroed(usize::try_from(length).with_context(at)?);
     std::io::Read::read_exact(&mut file, bytes.as_mut_slice()).with_context(at)?;
@@ -179,8 +204,12 @@ fn places(shards: &[Shard], items: usize) -> Result<Vec<(u32, u32)>> {
         for (node, &row) in (0u32..).zip(shard.rows()) {
             match places.get_mut(row as usize) {
                 Some(place) if *place == NOWHERE => *place = (shard_number, node),
-                Some(_) => bail!("shard {shard_number}, node {node}: row {row} is in two shards; rebuild the bundle"),
-                None => bail!("shard {shard_number}, node {node}: row {row} is not below {items}; rebuild the bundle"),
+                Some(_) => {
+                    bail!("shard {shard_number}, node {node}: row {row} is in two shards; rebuild the bundle")
+                }
+                None => bail!(
+                    "shard {shard_number}, node {node}: row {row} is not below {items}; rebuild the bundle"
+                ),
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Bundle;
 use anyhow::{Context, Result, ensure};
-use recsys_core::items::{self, ItemRecord};
 use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::items::{self, ItemRecord};
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,16 @@ impl BundleWriter {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        std::fs::create_dir_all(parent).with_context(|| format!("{}: cannot make the folder", parent.display()))?;
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("{}: cannot make the folder", parent.display()))?;
         let stage = tempfile::Builder::new()
             .prefix(".recsys-bundle-")
             .tempdir_in(parent)
             .with_context(|| format!("{}: cannot make a folder in it", parent.display()))?;
-        Ok(Self { out: out.to_owned(), stage })
+        Ok(Self {
+            out: out.to_owned(),
+            stage,
+        })
     }
 
     /// One more than the sequence of the bundle that `out` holds; 1 where it holds none.
@@ -77,7 +81,11 @@ impl BundleWriter {
             if from.exists() {
                 std::fs::rename(&from, &to).with_context(|| format!("{}: cannot write", to.display()))?;
             }
-            ensure!(to.is_file(), "{}: missing, though the manifest names it", to.display());
+            ensure!(
+                to.is_file(),
+                "{}: missing, though the manifest names it",
+                to.display()
+            );
         }
         let staged = self.stage.path().join(manifest::FILE_NAME);
         std::fs::write(&staged, &bytes).with_context(|| staged.display().to_string())?;
@@ -92,8 +100,12 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
     let named: HashSet<&str> = manifest.files().map(|f| f.file.as_str()).collect();
     for entry in std::fs::read_dir(out).with_context(|| out.display().to_string())? {
         let path = entry.with_context(|| out.display().to_string())?.path();
-        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
-        let ours = ["shard-", "items-", "ranker-", "sprites-"].iter().any(|stem| name.starts_with(stem));
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
+            continue;
+        };
+        let ours = ["shard-", "items-", "ranker-", "sprites-"]
+            .iter()
+            .any(|stem| name.starts_with(stem));
         if ours && !named.contains(name) {
             std::fs::remove_file(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
         }
@@ -104,19 +116,31 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
 impl Bundle {
     /// Publishes this bundle again under the next sequence with another ranker and with facts changed by `facts_of`
     /// (statistics, say); vectors and sprites stay as they are.
-    pub fn replace_ranker(&self, ranker: &[u8], facts_of: impl Fn(usize, ItemFacts) -> ItemFacts) -> Result<()> {
+    pub fn replace_ranker(
+        &self,
+        ranker: &[u8],
+        facts_of: impl Fn(usize, ItemFacts) -> ItemFacts,
+    ) -> Result<()> {
         let writer = BundleWriter::new(self.dir())?;
         let records: Vec<ItemRecord> = (0..self.len())
             .map(|row| {
                 let id = ItemId::new(self.items().id(row))?;
                 let facts = facts_of(row, self.facts(row));
-                Ok(ItemRecord { id, facts, card: self.items().card(row).to_owned() })
+                Ok(ItemRecord {
+                    id,
+                    facts,
+                    card: self.items().card(row).to_owned(),
+                })
             })
             .collect::<Result<_>>()?;
         let mut manifest = self.manifest().clone();
         manifest.sequence = writer.next_sequence()?;
         manifest.created = crate::clock::now_rfc3339();
-        manifest.item_table = writer.add("items", "bin", &items::to_bytes(&records, &self.items().dictionaries()))?;
+        manifest.item_table = writer.add(
+            "items",
+            "bin",
+            &items::to_bytes(&records, &self.items().dictionaries()),
+        )?;
         manifest.ranker = Some(writer.add("ranker", "bin", ranker)?);
         writer.publish(&manifest)
     }

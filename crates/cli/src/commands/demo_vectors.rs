@@ -30,15 +30,44 @@ pub struct Args {
 
 /// Writes the files.
 pub fn run(args: Args) -> Result<()> {
-    let Args { out, items, dim, clusters, queries, seed } = args;
-    let made = make(&Spec { items, dim, clusters, queries, seed });
+    let Args {
+        out,
+        items,
+        dim,
+        clusters,
+        queries,
+        seed,
+    } = args;
+    let made = make(&Spec {
+        items,
+        dim,
+        clusters,
+        queries,
+        seed,
+    });
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
     let write = |name: &str, bytes: &[u8]| {
         let path = out.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))
     };
-    write("items.npy", &Matrix { rows: items, columns: dim, values: made.items }.to_bytes())?;
-    write("queries.npy", &Matrix { rows: queries, columns: dim, values: made.queries }.to_bytes())?;
+    write(
+        "items.npy",
+        &Matrix {
+            rows: items,
+            columns: dim,
+            values: made.items,
+        }
+        .to_bytes(),
+    )?;
+    write(
+        "queries.npy",
+        &Matrix {
+            rows: queries,
+            columns: dim,
+            values: made.queries,
+        }
+        .to_bytes(),
+    )?;
     let ids: String = (0..items).map(|i| format!("item-{i:06}\n")).collect();
     write("ids.txt", ids.as_bytes())
 }

@@ -48,7 +48,11 @@ pub struct Args {
 /// Prints the nearest videos of each query.
 pub fn run(args: Args) -> Result<()> {
     let bundle = Bundle::open(&args.bundle)?;
-    ensure!(args.k > 0 && args.k <= 10_000, "-k {}: expected 1 to 10000", args.k);
+    ensure!(
+        args.k > 0 && args.k <= 10_000,
+        "-k {}: expected 1 to 10000",
+        args.k
+    );
     let mut options = bundle.manifest().search.options(args.k);
     if let Some(ef) = args.ef {
         ensure!((1..=100_000).contains(&ef), "--ef {ef}: expected 1 to 100000");
@@ -82,14 +86,20 @@ fn queries(args: &Args, bundle: &Bundle) -> Result<Matrix> {
         }
         _ => anyhow::bail!("expected --vectors, --text or --image"),
     };
-    Ok(Matrix { rows: 1, columns: values.len(), values })
+    Ok(Matrix {
+        rows: 1,
+        columns: values.len(),
+        values,
+    })
 }
 
 /// The model in `dir`, which must be the one that made the bundle's vectors.
 fn model_of(bundle: &Bundle, dir: &Path) -> Result<ModelDir> {
     let model = ModelDir::open(dir)?;
     let Some(made_by) = &bundle.manifest().encoder else {
-        anyhow::bail!("the bundle was made from vectors, not by a model: words and pictures cannot be compared with it");
+        anyhow::bail!(
+            "the bundle was made from vectors, not by a model: words and pictures cannot be compared with it"
+        );
     };
     ensure!(
         *made_by == model.reference(),
@@ -106,16 +116,24 @@ fn model_of(bundle: &Bundle, dir: &Path) -> Result<ModelDir> {
 fn print(args: &Args, bundle: &Bundle, found: &[Found], options: &SearchOptions, stats: SearchStats) {
     if args.stats {
         let how = if stats.graph { "graph" } else { "scan" };
-        eprintln!("{}", json!({ "strategy": how, "ef": options.ef.max(options.k), "distances": stats.distances }));
+        eprintln!(
+            "{}",
+            json!({ "strategy": how, "ef": options.ef.max(options.k), "distances": stats.distances })
+        );
     }
     if args.json {
-        let list = found.iter().map(|f| json!({ "id": bundle.items().id(f.row), "score": f.score }));
+        let list = found
+            .iter()
+            .map(|f| json!({ "id": bundle.items().id(f.row), "score": f.score }));
         println!("{}", serde_json::Value::Array(list.collect()));
         return;
     }
     for hit in found {
         let card: serde_json::Value = serde_json::from_str(bundle.items().card(hit.row)).unwrap_or_default();
-        let name = card.get("name").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let name = card
+            .get("name")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default();
         println!("{:.4}  {}  {name}", hit.score, bundle.items().id(hit.row));
     }
 }

@@ -25,8 +25,12 @@ pub fn run(args: Args) -> Result<()> {
         sheet.check(&bytes).with_context(|| path.display().to_string())?;
     }
     for row in 0..bundle.len() {
-        let card = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(bundle.items().card(row));
-        ensure!(card.is_ok(), "item table, row {row}: expected a JSON object as card; rebuild the bundle");
+        let card =
+            serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(bundle.items().card(row));
+        ensure!(
+            card.is_ok(),
+            "item table, row {row}: expected a JSON object as card; rebuild the bundle"
+        );
     }
     let bytes: u64 = manifest.files().map(|f| f.bytes).sum();
     if args.json {

@@ -118,7 +118,9 @@ fn text_or_name(value: &Value) -> Option<String> {
 fn views(value: &Value) -> Option<f64> {
     let one = |counter: &Value| {
         let kind = counter.get("interactionType")?;
-        let kind = kind.as_str().or_else(|| kind.get("@type").and_then(Value::as_str))?;
+        let kind = kind
+            .as_str()
+            .or_else(|| kind.get("@type").and_then(Value::as_str))?;
         let count = counter.get("userInteractionCount").and_then(Value::as_f64)?;
         (kind.ends_with("ViewAction") && count >= 0.0).then_some(count)
     };
@@ -147,8 +149,17 @@ mod tests {
     #[test]
     fn refuses_what_is_no_video() {
         assert!(matches!(Video::parse(b"{\"id\":\"a\""), Err(VideoError::Json(_))));
-        assert!(matches!(Video::parse(b"{\"name\":\"a\"}"), Err(VideoError::Json(_))));
-        assert!(matches!(Video::parse(b"{\"id\":\"\",\"name\":\"a\"}"), Err(VideoError::Id(_))));
-        assert!(matches!(Video::parse(&vec![b' '; MAX_LINE_BYTES + 1]), Err(VideoError::TooLong(_))));
+        assert!(matches!(
+            Video::parse(b"{\"name\":\"a\"}"),
+            Err(VideoError::Json(_))
+        ));
+        assert!(matches!(
+            Video::parse(b"{\"id\":\"\",\"name\":\"a\"}"),
+            Err(VideoError::Id(_))
+        ));
+        assert!(matches!(
+            Video::parse(&vec![b' '; MAX_LINE_BYTES + 1]),
+            Err(VideoError::TooLong(_))
+        ));
     }
 }

@@ -45,7 +45,10 @@ impl ClipTokenizer {
 
 /// Repairs single characters, unescapes HTML entities twice and cleans white space.
 fn clean(text: &str) -> String {
-    let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    let end = (0..=MAX_TEXT_BYTES.min(text.len()))
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
     let mut repaired = String::new();
     for c in text.get(..end).unwrap_or_default().chars() {
         repair(c, &mut repaired);

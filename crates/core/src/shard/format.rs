@@ -66,8 +66,11 @@ impl ShardParts {
             sink.u32(u32::try_from(value).unwrap_or(u32::MAX));
         }
         sink.raw(&[0; 12]);
-        let counts: Vec<u32> =
-            self.layers.iter().map(|l| u32::try_from(l.len()).unwrap_or(u32::MAX)).collect();
+        let counts: Vec<u32> = self
+            .layers
+            .iter()
+            .map(|l| u32::try_from(l.len()).unwrap_or(u32::MAX))
+            .collect();
         sink.section(&counts);
         sink.section(&self.mean);
         let mut codes = vec![0i8; n * stride];
@@ -131,7 +134,11 @@ impl Shard {
         let m = c.count("links at upper layers", 0..=MAX_LINKS)?;
         let levels = c.count("layers", 0..=MAX_LEVELS)?;
         if (levels == 0) != (m0 == 0) || (levels > 1 && m == 0) {
-            return Err(c.error("layers", "layers and links together", format!("{levels}, {m0} and {m}")));
+            return Err(c.error(
+                "layers",
+                "layers and links together",
+                format!("{levels}, {m0} and {m}"),
+            ));
         }
         if c.take("reserved", 12)?.iter().any(|&b| b != 0) {
             return Err(c.error("reserved", "zeros", "other bytes"));
@@ -141,10 +148,18 @@ impl Shard {
         let counts: Vec<usize> = file.view::<u32>(&counts).iter().map(|&v| v as usize).collect();
         let falling = counts.is_sorted_by(|a, b| a >= b);
         if levels > 0 && (counts.first() != Some(&n) || !falling || counts.last() == Some(&0)) {
-            return Err(c.error("nodes a layer", format!("from {n} down to at least 1"), format!("{counts:?}")));
+            return Err(c.error(
+                "nodes a layer",
+                format!("from {n} down to at least 1"),
+                format!("{counts:?}"),
+            ));
         }
         let mean = c.section::<f32>("mean", dim)?;
-        if file.view::<f32>(&mean).iter().any(|v| !v.is_finite() || v.abs() > 16.0) {
+        if file
+            .view::<f32>(&mean)
+            .iter()
+            .any(|v| !v.is_finite() || v.abs() > 16.0)
+        {
             return Err(c.error("mean", "numbers within ±16", "another"));
         }
         let scales = c.section::<f32>("scales", n)?;
@@ -160,13 +175,28 @@ impl Shard {
         for (level, &count) in counts.iter().enumerate() {
             let width = if level == 0 { m0 } else { m };
             let links = c.section::<u32>("links", count * width)?;
-            if let Some(bad) = file.view::<u32>(&links).iter().find(|&&l| l != NO_LINK && l as usize >= count) {
+            if let Some(bad) = file
+                .view::<u32>(&links)
+                .iter()
+                .find(|&&l| l != NO_LINK && l as usize >= count)
+            {
                 return Err(c.error("links", format!("nodes of layer {level}, below {count}"), bad));
             }
             layers.push(Layer { count, links });
         }
         c.end()?;
-        Ok(Self { n, dim, stride, widths: (m0, m), mean, scales, rows, codes, layers, file })
+        Ok(Self {
+            n,
+            dim,
+            stride,
+            widths: (m0, m),
+            mean,
+            scales,
+            rows,
+            codes,
+            layers,
+            file,
+        })
     }
 
     /// Number of nodes.
@@ -232,14 +262,18 @@ impl Shard {
     /// The codes of one node, `stride` of them; empty where there is no such node.
     #[must_use]
     pub fn codes(&self, node: usize) -> &[i8] {
-        self.all_codes().get(node * self.stride..(node + 1) * self.stride).unwrap_or_default()
+        self.all_codes()
+            .get(node * self.stride..(node + 1) * self.stride)
+            .unwrap_or_default()
     }
 
     /// All links of a layer and how many each node has room for; empty where there is no such layer.
     #[must_use]
     pub fn links(&self, level: usize) -> (&[u32], usize) {
         let width = if level == 0 { self.widths.0 } else { self.widths.1 };
-        self.layers.get(level).map_or((&[], width), |l| (self.file.view(&l.links), width))
+        self.layers
+            .get(level)
+            .map_or((&[], width), |l| (self.file.view(&l.links), width))
     }
 
     /// Nodes at a layer; 0 where there is no such layer.
@@ -293,7 +327,10 @@ mod tests {
     #[test]
     fn a_vector_comes_back_within_half_a_step() {
         let shard = Shard::open(AlignedBytes::copy_of(&small())).unwrap();
-        assert_eq!((shard.len(), shard.dim(), shard.levels(), shard.layer_len(1)), (5, 8, 2, 2));
+        assert_eq!(
+            (shard.len(), shard.dim(), shard.levels(), shard.layer_len(1)),
+            (5, 8, 2, 2)
+        );
         let mut v = [0f32; 8];
         shard.vector(3, &mut v);
         for (i, v) in v.iter().enumerate() {
@@ -306,7 +343,10 @@ mod tests {
     fn every_truncation_is_refused_and_no_flip_panics() {
         let good = small();
         for cut in 0..good.len() {
-            assert!(Shard::open(AlignedBytes::copy_of(&good[..cut])).is_err(), "cut at {cut}");
+            assert!(
+                Shard::open(AlignedBytes::copy_of(&good[..cut])).is_err(),
+                "cut at {cut}"
+            );
         }
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();

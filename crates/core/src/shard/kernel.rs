@@ -8,7 +8,11 @@
 #[inline]
 #[must_use]
 pub fn dot(codes: &[i8], query: &[i16]) -> i32 {
-    codes.iter().zip(query).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+    codes
+        .iter()
+        .zip(query)
+        .map(|(&a, &b)| i32::from(a) * i32::from(b))
+        .sum()
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -46,7 +50,11 @@ mod simd {
         }
         let sum = i32x4_add(even, odd);
         let rest: i32 = if code_blocks.len() == query_blocks.len() {
-            code_rest.iter().zip(query_rest).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()
+            code_rest
+                .iter()
+                .zip(query_rest)
+                .map(|(&a, &b)| i32::from(a) * i32::from(b))
+                .sum()
         } else {
             0
         };
@@ -67,7 +75,11 @@ mod tests {
         for len in [0usize, 16, 48, 512] {
             let codes: Vec<i8> = (0..len).map(|i| ((i * 37 + 11) % 255) as u8 as i8).collect();
             let query: Vec<i16> = (0..len).map(|i| ((i * 7919) % 20_001) as i16 - 10_000).collect();
-            let exact: i64 = codes.iter().zip(&query).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum();
+            let exact: i64 = codes
+                .iter()
+                .zip(&query)
+                .map(|(&a, &b)| i64::from(a) * i64::from(b))
+                .sum();
             assert_eq!(i64::from(dot(&codes, &query)), exact, "{len}");
         }
     }

@@ -22,10 +22,18 @@ pub fn dequantise(mean: &[f32], scale: f32, codes: &[i8], out: &mut [f32]) {
 /// Quantises a vector less the mean to i8 codes: returns the scale, with `codes[i] = round((v[i] − mean[i]) / scale)`
 /// in −127..=127.
 pub fn quantise(mean: &[f32], vector: &[f32], codes: &mut [i8]) -> f32 {
-    let largest = vector.iter().zip(mean).map(|(v, m)| (v - m).abs()).fold(0f32, f32::max);
+    let largest = vector
+        .iter()
+        .zip(mean)
+        .map(|(v, m)| (v - m).abs())
+        .fold(0f32, f32::max);
     let scale = largest / 127.0;
     for ((c, v), m) in codes.iter_mut().zip(vector).zip(mean) {
-        *c = if scale > 0.0 { ((v - m) / scale).round().clamp(-127.0, 127.0) as i8 } else { 0 };
+        *c = if scale > 0.0 {
+            ((v - m) / scale).round().clamp(-127.0, 127.0) as i8
+        } else {
+            0
+        };
     }
     scale
 }

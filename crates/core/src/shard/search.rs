@@ -14,7 +14,9 @@ use thiserror::Error;
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum QueryError {
     /// Another number of dimensions.
-    #[error("the query has {found} dimensions, the index has {expected}; encode it with the model of this bundle")]
+    #[error(
+        "the query has {found} dimensions, the index has {expected}; encode it with the model of this bundle"
+    )]
     Length {
         /// Dimensions of the index.
         expected: usize,
@@ -49,7 +51,10 @@ impl Query {
     /// Another length than the shard's `dim`, a value that is not finite, or no direction.
     pub fn new(shard: &Shard, vector: &[f32]) -> Result<Self, QueryError> {
         if vector.len() != shard.dim() {
-            return Err(QueryError::Length { expected: shard.dim(), found: vector.len() });
+            return Err(QueryError::Length {
+                expected: shard.dim(),
+                found: vector.len(),
+            });
         }
         if let Some((index, &value)) = vector.iter().enumerate().find(|(_, v)| !v.is_finite()) {
             return Err(QueryError::NotFinite { index, value });
@@ -59,8 +64,15 @@ impl Query {
             return Err(QueryError::Zero);
         }
         // In f64 and after division by the largest, so that no square overflows or vanishes.
-        let norm = vector.iter().map(|&v| f64::from(v / largest).powi(2)).sum::<f64>().sqrt();
-        let unit: Vec<f32> = vector.iter().map(|&v| (f64::from(v / largest) / norm) as f32).collect();
+        let norm = vector
+            .iter()
+            .map(|&v| f64::from(v / largest).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let unit: Vec<f32> = vector
+            .iter()
+            .map(|&v| (f64::from(v / largest) / norm) as f32)
+            .collect();
         let mean_product = unit.iter().zip(shard.mean()).map(|(u, m)| u * m).sum();
         // |Σ| ≤ stride × 128 × limit < 2^31.
         let limit = ((i32::MAX as usize) / (128 * shard.stride())).min(32_767) as f32;
@@ -70,7 +82,11 @@ impl Query {
         for (c, u) in codes.iter_mut().zip(&unit) {
             *c = (u / scale).round().clamp(-limit, limit) as i16;
         }
-        Ok(Self { codes, scale, mean_product })
+        Ok(Self {
+            codes,
+            scale,
+            mean_product,
+        })
     }
 }
 
@@ -108,8 +124,14 @@ impl SearchOptions {
     /// `k` results with the defaults.
     #[must_use]
     pub const fn new(k: usize) -> Self {
-        let strategy = Strategy::Auto { flat_up_to: Self::DEFAULT_FLAT_UP_TO };
-        Self { k, ef: Self::DEFAULT_EF, strategy }
+        let strategy = Strategy::Auto {
+            flat_up_to: Self::DEFAULT_FLAT_UP_TO,
+        };
+        Self {
+            k,
+            ef: Self::DEFAULT_EF,
+            strategy,
+        }
     }
 }
 
@@ -159,7 +181,9 @@ impl Scratch {
     /// Marks a node; true the first time in this search.
     fn visit(&mut self, node: u32) -> bool {
         let epoch = self.epoch;
-        self.visited.get_mut(node as usize).is_some_and(|mark| std::mem::replace(mark, epoch) != epoch)
+        self.visited
+            .get_mut(node as usize)
+            .is_some_and(|mark| std::mem::replace(mark, epoch) != epoch)
     }
 }
 
@@ -173,7 +197,9 @@ struct Scored {
 
 impl Ord for Scored {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then_with(|| other.row.cmp(&self.row))
+        self.score
+            .total_cmp(&other.score)
+            .then_with(|| other.row.cmp(&self.row))
     }
 }
 impl PartialOrd for Scored {
@@ -200,11 +226,18 @@ struct View<'a> {
 impl View<'_> {
     fn score(&self, node: u32) -> Scored {
         let at = node as usize;
-        let codes = self.codes.get(at * self.stride..(at + 1) * self.stride).unwrap_or_default();
+        let codes = self
+            .codes
+            .get(at * self.stride..(at + 1) * self.stride)
+            .unwrap_or_default();
         let scale = self.scales.get(at).copied().unwrap_or(0.0);
         let row = self.rows.get(at).copied().unwrap_or(u32::MAX);
         let product = dot(codes, &self.query.codes) as f32 * (self.query.scale * scale);
-        Scored { score: self.query.mean_product + product, row, node }
+        Scored {
+            score: self.query.mean_product + product,
+            row,
+            node,
+        }
     }
 }
 
@@ -213,7 +246,11 @@ impl Shard {
     ///
     /// Rows that are not accepted are still walked through, so that excluding what was seen does not cut the graph.
     pub fn search(
-        &self, query: &Query, options: &SearchOptions, scratch: &mut Scratch, accept: impl Fn(u32) -> bool,
+        &self,
+        query: &Query,
+        options: &SearchOptions,
+        scratch: &mut Scratch,
+        accept: impl Fn(u32) -> bool,
     ) -> (Vec<Hit>, SearchStats) {
         let view = View {
             codes: self.all_codes(),
@@ -237,7 +274,14 @@ impl Shard {
         let mut found: Vec<Scored> = scratch.best.drain().map(|Reverse(s)| s).collect();
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.truncate(options.k);
-        let hits = found.into_iter().map(|s| Hit { node: s.node, row: s.row, score: s.score }).collect();
+        let hits = found
+            .into_iter()
+            .map(|s| Hit {
+                node: s.node,
+                row: s.row,
+                score: s.score,
+            })
+            .collect();
         (hits, SearchStats { distances, graph })
     }
 
@@ -275,7 +319,11 @@ impl Shard {
             keep_best(&mut scratch.best, ef, entry);
         }
         while let Some(nearest) = scratch.open.pop() {
-            let worst = scratch.best.peek().filter(|_| scratch.best.len() >= ef).map(|w| w.0);
+            let worst = scratch
+                .best
+                .peek()
+                .filter(|_| scratch.best.len() >= ef)
+                .map(|w| w.0);
             if worst.is_some_and(|w| nearest < w) {
                 break;
             }
@@ -326,7 +374,9 @@ mod tests {
     fn noise(seed: u64, n: usize) -> Vec<f32> {
         let mut state = seed;
         let next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 40) as f32 / (1u64 << 24) as f32 - 0.5
         };
         std::iter::repeat_with(next).take(n).collect()
@@ -354,11 +404,27 @@ mod tests {
         let rows = (0..n as u32).rev().collect();
         let mean = vec![0.0; dim];
         let layers = vec![links];
-        let parts = ShardParts { dim, mean, vectors: vectors.clone(), rows, links_per_node: (m, 0), layers };
-        (Shard::open(AlignedBytes::copy_of(&parts.to_bytes())).unwrap(), vectors)
+        let parts = ShardParts {
+            dim,
+            mean,
+            vectors: vectors.clone(),
+            rows,
+            links_per_node: (m, 0),
+            layers,
+        };
+        (
+            Shard::open(AlignedBytes::copy_of(&parts.to_bytes())).unwrap(),
+            vectors,
+        )
     }
 
-    fn rows(shard: &Shard, q: &[f32], k: usize, strategy: Strategy, accept: impl Fn(u32) -> bool) -> Vec<u32> {
+    fn rows(
+        shard: &Shard,
+        q: &[f32],
+        k: usize,
+        strategy: Strategy,
+        accept: impl Fn(u32) -> bool,
+    ) -> Vec<u32> {
         let query = Query::new(shard, q).unwrap();
         let options = SearchOptions { k, ef: 64, strategy };
         let (hits, _) = shard.search(&query, &options, &mut Scratch::default(), accept);
@@ -375,7 +441,11 @@ mod tests {
             let mut exact: Vec<u32> = (0..300).collect();
             let score = |row: u32| {
                 let node = 299 - row as usize;
-                vectors[node * 24..(node + 1) * 24].iter().zip(&q).map(|(a, b)| a * b).sum::<f32>()
+                vectors[node * 24..(node + 1) * 24]
+                    .iter()
+                    .zip(&q)
+                    .map(|(a, b)| a * b)
+                    .sum::<f32>()
             };
             exact.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
             let found = rows(&shard, &q, 10, Strategy::Flat, |_| true);
@@ -412,10 +482,19 @@ mod tests {
     #[test]
     fn bad_queries_are_refused_and_large_ones_scaled() {
         let (shard, _) = shard(20, 16, 4);
-        assert!(matches!(Query::new(&shard, &[1.0; 15]), Err(QueryError::Length { expected: 16, found: 15 })));
+        assert!(matches!(
+            Query::new(&shard, &[1.0; 15]),
+            Err(QueryError::Length {
+                expected: 16,
+                found: 15
+            })
+        ));
         let mut q = [1.0f32; 16];
         q[4] = f32::NAN;
-        assert!(matches!(Query::new(&shard, &q), Err(QueryError::NotFinite { index: 4, .. })));
+        assert!(matches!(
+            Query::new(&shard, &q),
+            Err(QueryError::NotFinite { index: 4, .. })
+        ));
         assert_eq!(Query::new(&shard, &[0.0; 16]).unwrap_err(), QueryError::Zero);
         q[4] = 1.0;
         let small = rows(&shard, &q.map(|v| v * 1e-30), 5, Strategy::Flat, |_| true);
@@ -426,7 +505,10 @@ mod tests {
     #[test]
     fn k_beyond_the_shard_gives_all_of_it() {
         let (shard, _) = shard(20, 16, 4);
-        assert_eq!(rows(&shard, &noise(1, 16), 1_000_000, Strategy::Flat, |_| true).len(), 20);
+        assert_eq!(
+            rows(&shard, &noise(1, 16), 1_000_000, Strategy::Flat, |_| true).len(),
+            20
+        );
         assert_eq!(rows(&shard, &noise(1, 16), 0, Strategy::Graph, |_| true).len(), 0);
     }
 }

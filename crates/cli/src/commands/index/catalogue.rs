@@ -19,11 +19,19 @@ pub fn read(path: &Path) -> Result<Vec<Video>> {
         let at = || format!("{}, line {}", path.display(), number + 1);
         let video = Video::parse(line).with_context(at)?;
         if let Some(first) = lines.insert(video.id.clone(), number + 1) {
-            anyhow::bail!("{}: id {:?} is that of line {first} already; ids must differ", at(), video.id.as_str());
+            anyhow::bail!(
+                "{}: id {:?} is that of line {first} already; ids must differ",
+                at(),
+                video.id.as_str()
+            );
         }
         videos.push(video);
     }
-    ensure!(!videos.is_empty(), "{}: expected at least one video, found none", path.display());
+    ensure!(
+        !videos.is_empty(),
+        "{}: expected at least one video, found none",
+        path.display()
+    );
     Ok(videos)
 }
 
@@ -46,18 +54,30 @@ impl Codes {
 
     /// A code that fits `T` and stays below its largest value; `missing` otherwise.
     fn code_or<T: TryFrom<usize> + PartialEq + Copy>(&mut self, name: Option<&String>, missing: T) -> T {
-        name.and_then(|name| T::try_from(self.code(name)).ok()).unwrap_or(missing)
+        name.and_then(|name| T::try_from(self.code(name)).ok())
+            .unwrap_or(missing)
     }
 }
 
 /// Records and the lists that their codes index.
 pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
-    let (mut categories, mut languages, mut creators) = (Codes::default(), Codes::default(), Codes::default());
+    let (mut categories, mut languages, mut creators) =
+        (Codes::default(), Codes::default(), Codes::default());
     let mut records = Vec::with_capacity(videos.len());
     for video in videos {
         let at = || format!("video {:?}", video.id.as_str());
-        let duration_s = video.duration.as_deref().map(seconds).transpose().with_context(at)?;
-        let uploaded_day = video.upload_date.as_deref().map(day).transpose().with_context(at)?;
+        let duration_s = video
+            .duration
+            .as_deref()
+            .map(seconds)
+            .transpose()
+            .with_context(at)?;
+        let uploaded_day = video
+            .upload_date
+            .as_deref()
+            .map(day)
+            .transpose()
+            .with_context(at)?;
         let facts = ItemFacts {
             category: categories.code_or(video.genre.as_ref(), ItemFacts::NO_CODE),
             language: languages.code_or(video.language.as_ref(), ItemFacts::NO_CODE),
@@ -67,13 +87,24 @@ pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
             impressions: video.impressions.map_or(f32::NAN, |v| v as f32),
             ..ItemFacts::unknown()
         };
-        records.push(ItemRecord { id: video.id.clone(), facts, card: card(video, facts.duration_s) });
+        records.push(ItemRecord {
+            id: video.id.clone(),
+            facts,
+            card: card(video, facts.duration_s),
+        });
     }
     for (what, list) in [("categories", &categories), ("languages", &languages)] {
-        ensure!(list.names.len() < 65_535, "the catalogue has {} {what}, at most 65534 are allowed", list.names.len());
+        ensure!(
+            list.names.len() < 65_535,
+            "the catalogue has {} {what}, at most 65534 are allowed",
+            list.names.len()
+        );
     }
-    let dictionaries =
-        Dictionaries { categories: categories.names, languages: languages.names, creators: creators.names };
+    let dictionaries = Dictionaries {
+        categories: categories.names,
+        languages: languages.names,
+        creators: creators.names,
+    };
     Ok((records, dictionaries))
 }
 
@@ -105,18 +136,24 @@ fn card(video: &Video, duration_s: f32) -> String {
 fn seconds(text: &str) -> Result<f32> {
     let bad = || format!("duration {text:?}: expected ISO 8601, such as PT1M30S");
     let span: jiff::Span = text.parse().with_context(bad)?;
-    let total = span.total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours())).with_context(bad)?;
+    let total = span
+        .total((jiff::Unit::Second, jiff::SpanRelativeTo::days_are_24_hours()))
+        .with_context(bad)?;
     ensure!(total >= 0.0, "{}", bad());
     Ok(total as f32)
 }
 
 /// An ISO 8601 date, or date and time, in days since 1970-01-01 UTC.
 fn day(text: &str) -> Result<f32> {
-    let date = text.parse::<jiff::civil::Date>().and_then(|d| d.to_zoned(jiff::tz::TimeZone::UTC));
+    let date = text
+        .parse::<jiff::civil::Date>()
+        .and_then(|d| d.to_zoned(jiff::tz::TimeZone::UTC));
     let timestamp = match text.parse::<jiff::Timestamp>() {
         Ok(timestamp) => timestamp,
         Err(_) => date
-            .with_context(|| format!("uploadDate {text:?}: expected ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z"))?
+            .with_context(|| {
+                format!("uploadDate {text:?}: expected ISO 8601, such as 2026-03-01 or 2026-03-01T12:00:00Z")
+            })?
             .timestamp(),
     };
     Ok((timestamp.as_second() as f64 / 86_400.0) as f32)
@@ -146,7 +183,10 @@ mod tests {
         ];
         let (records, lists) = records(&videos).unwrap();
         assert_eq!(lists.categories, ["x", "y"]);
-        assert_eq!(records.iter().map(|r| r.facts.category).collect::<Vec<_>>(), [0, 1, 0]);
+        assert_eq!(
+            records.iter().map(|r| r.facts.category).collect::<Vec<_>>(),
+            [0, 1, 0]
+        );
         assert_eq!(records[1].facts.creator, ItemFacts::NO_CREATOR);
         assert_eq!(records[2].facts.duration_s, 5.0);
         assert!(records[2].card.contains("\"durationSeconds\":5"));

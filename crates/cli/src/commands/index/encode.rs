@@ -20,7 +20,11 @@ struct Encoded {
 
 /// Encodes every video of a catalogue.
 pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
-    ensure!((0.0..=1.0).contains(&args.title_weight), "--title-weight {}: expected 0 to 1", args.title_weight);
+    ensure!(
+        (0.0..=1.0).contains(&args.title_weight),
+        "--title-weight {}: expected 0 to 1",
+        args.title_weight
+    );
     let mut videos = catalogue::read(path)?;
     let base = path.parent().unwrap_or(Path::new("."));
     let model = ModelDir::open(&args.model)?;
@@ -50,7 +54,9 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
     });
     bar.finish_and_clear();
 
-    let results = results.into_inner().map_err(|_| anyhow::anyhow!("a worker thread failed"))?;
+    let results = results
+        .into_inner()
+        .map_err(|_| anyhow::anyhow!("a worker thread failed"))?;
     let mut encoded = Vec::with_capacity(results.len());
     let mut failures = Vec::new();
     let mut kept = vec![true; videos.len()];
@@ -72,7 +78,14 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
     let dim = model.model().dim as usize;
     let vectors = encoded.iter().flat_map(|e| e.vector.iter().copied()).collect();
     let stills = encoded.into_iter().map(|e| e.still).collect();
-    Ok(Indexed { records, dictionaries, vectors, dim, encoder: Some(model.reference()), stills })
+    Ok(Indexed {
+        records,
+        dictionaries,
+        vectors,
+        dim,
+        encoder: Some(model.reference()),
+        stills,
+    })
 }
 
 /// Names the failures; an error unless they may be left out.
@@ -81,7 +94,11 @@ fn report(failures: &[String], skip: bool) -> Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
-    let mut list = failures.iter().take(SHOWN).map(|f| format!("\n  {f}")).collect::<String>();
+    let mut list = failures
+        .iter()
+        .take(SHOWN)
+        .map(|f| format!("\n  {f}"))
+        .collect::<String>();
     if failures.len() > SHOWN {
         list.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
     }
@@ -89,16 +106,26 @@ fn report(failures: &[String], skip: bool) -> Result<()> {
         eprintln!("left out {} video(s):{list}", failures.len());
         return Ok(());
     }
-    bail!("{} video(s) cannot be indexed; mend them, or leave them out with --skip-bad:{list}", failures.len())
+    bail!(
+        "{} video(s) cannot be indexed; mend them, or leave them out with --skip-bad:{list}",
+        failures.len()
+    )
 }
 
 fn encode(
-    video: &Video, base: &Path, args: &Args, text: &TextEncoder, image: &ImageEncoder,
+    video: &Video,
+    base: &Path,
+    args: &Args,
+    text: &TextEncoder,
+    image: &ImageEncoder,
 ) -> Result<Encoded> {
     let Some(url) = &video.content_url else {
         bail!("it has no `contentUrl`; give it a file beside the catalogue");
     };
-    ensure!(!url.contains("://"), "`contentUrl` {url}: expected a path; fetch the media first");
+    ensure!(
+        !url.contains("://"),
+        "`contentUrl` {url}: expected a path; fetch the media first"
+    );
     let frames = media::key_frames(&base.join(url), args.frames.into())?;
     let still = frames.get(frames.len() / 2).and_then(sprites::still);
     let mut vector = mean_of_frames(&frames, image)?;
@@ -112,7 +139,10 @@ fn encode(
         Err(ClipError::NoKnownWord(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(Encoded { vector: unit(&vector)?, still })
+    Ok(Encoded {
+        vector: unit(&vector)?,
+        still,
+    })
 }
 
 /// The unit vector of the mean of the frames' unit vectors.
@@ -134,7 +164,14 @@ pub fn unit(vector: &[f32]) -> Result<Vec<f32>> {
     if let Some((i, v)) = vector.iter().enumerate().find(|(_, v)| !v.is_finite()) {
         bail!("value {i} is {v}; expected finite numbers");
     }
-    let norm = vector.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
-    ensure!(norm > 0.0, "the vector is all zeros; expected one with a direction");
+    let norm = vector
+        .iter()
+        .map(|&v| f64::from(v) * f64::from(v))
+        .sum::<f64>()
+        .sqrt();
+    ensure!(
+        norm > 0.0,
+        "the vector is all zeros; expected one with a direction"
+    );
     Ok(vector.iter().map(|&v| (f64::from(v) / norm) as f32).collect())
 }

@@ -78,17 +78,35 @@ pub fn run(args: Args) -> Result<()> {
     bar.finish_and_clear();
 
     let shard = writer.add("shard", "bin", &parts.to_bytes())?;
-    let table = writer.add("items", "bin", &items::to_bytes(&indexed.records, &indexed.dictionaries))?;
-    let search = SearchSettings { ef: args.ef, flat_up_to: args.flat_up_to };
+    let table = writer.add(
+        "items",
+        "bin",
+        &items::to_bytes(&indexed.records, &indexed.dictionaries),
+    )?;
+    let search = SearchSettings {
+        ef: args.ef,
+        flat_up_to: args.flat_up_to,
+    };
     let (dim, n) = (u32::try_from(indexed.dim)?, u32::try_from(indexed.records.len())?);
-    let mut manifest =
-        Manifest::new(writer.next_sequence()?, clock::now_rfc3339(), dim, n, search, vec![shard], table);
+    let mut manifest = Manifest::new(
+        writer.next_sequence()?,
+        clock::now_rfc3339(),
+        dim,
+        n,
+        search,
+        vec![shard],
+        table,
+    );
     manifest.encoder = indexed.encoder;
     if indexed.stills.iter().any(Option::is_some) {
         manifest.sprites = Some(sprites::write(&writer, &indexed.stills)?);
     }
     writer.publish(&manifest)?;
-    eprintln!("{}: {n} videos of {dim} dimensions, sequence {}", args.out.display(), manifest.sequence);
+    eprintln!(
+        "{}: {n} videos of {dim} dimensions, sequence {}",
+        args.out.display(),
+        manifest.sequence
+    );
     Ok(())
 }
 
@@ -112,7 +130,11 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
         .map(|(i, line)| {
             let id = ItemId::new(line).with_context(|| at(i))?;
             let card = serde_json::json!({ "name": line }).to_string();
-            Ok(ItemRecord { id, facts: ItemFacts::unknown(), card })
+            Ok(ItemRecord {
+                id,
+                facts: ItemFacts::unknown(),
+                card,
+            })
         })
         .collect::<Result<_>>()?;
     ensure!(
@@ -125,7 +147,11 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
     );
     check_unique(&records, |i| at(i))?;
     let dim = matrix.columns;
-    ensure!((8..=2048).contains(&dim), "{}: expected 8 to 2048 columns, found {dim}", vectors.display());
+    ensure!(
+        (8..=2048).contains(&dim),
+        "{}: expected 8 to 2048 columns, found {dim}",
+        vectors.display()
+    );
     let mut unit = Vec::with_capacity(matrix.values.len());
     for (row, vector) in matrix.iter().enumerate() {
         let found = encode::unit(vector);
@@ -133,7 +159,14 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
         unit.extend(found);
     }
     let dictionaries = Dictionaries::default();
-    Ok(Indexed { records, dictionaries, vectors: unit, dim, encoder: None, stills: Vec::new() })
+    Ok(Indexed {
+        records,
+        dictionaries,
+        vectors: unit,
+        dim,
+        encoder: None,
+        stills: Vec::new(),
+    })
 }
 
 /// Refuses an id that occurs twice.
@@ -141,7 +174,12 @@ fn check_unique(records: &[ItemRecord], at: impl Fn(usize) -> String) -> Result<
     let mut seen = std::collections::HashMap::new();
     for (i, record) in records.iter().enumerate() {
         if let Some(first) = seen.insert(record.id.as_str(), i) {
-            anyhow::bail!("{}: id {:?} is that of {} already; ids must differ", at(i), record.id.as_str(), at(first));
+            anyhow::bail!(
+                "{}: id {:?} is that of {} already; ids must differ",
+                at(i),
+                record.id.as_str(),
+                at(first)
+            );
         }
     }
     Ok(())

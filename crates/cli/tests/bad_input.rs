@@ -1,5 +1,8 @@
 //! Bad input to the command: the error names what and where, and nothing half-written is left.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 use recsys_core::npy::Matrix;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

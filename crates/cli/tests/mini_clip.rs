@@ -1,5 +1,8 @@
 //! The committed mini-CLIP on held-out combinations, as the README claims it: by frames alone, with int8 weights.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 use recsys_core::clip::model::Model;
 use recsys_core::clip::{ImageEncoder, TextEncoder};
 use std::path::{Path, PathBuf};

@@ -46,11 +46,11 @@ fn npy_bytes(path: &Path) -> Vec<u8> {
 fn centred_cosines(a: &[Vec<f32>], b: &[Vec<f32>]) -> Vec<f32> {
     let centred = |list: &[Vec<f32>]| -> Vec<Vec<f32>> {
         let mut mean = vec![0f32; 128];
-        list.iter().for_each(|v| {
+        for v in list {
             mean.iter_mut()
                 .zip(v)
-                .for_each(|(m, x)| *m += x / list.len() as f32)
-        });
+                .for_each(|(m, x)| *m += x / list.len() as f32);
+        }
         list.iter()
             .map(|v| unit(&v.iter().zip(&mean).map(|(x, m)| x - m).collect::<Vec<f32>>()))
             .collect()

@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.rust {
         return Ok(());
     }
+    step("lints of the wasm crates", wasm_lints)?;
     let demo = demo::prepare()?;
     let chromium = setup::chromium()?;
     step("workerd and browser tests", || {
@@ -60,6 +61,10 @@ fn lints() -> Result<()> {
             .args(NATIVE.iter().flat_map(|p| ["-p", p]))
             .args(["--", "-D", "warnings"]),
     )?;
+    Ok(())
+}
+
+fn wasm_lints() -> Result<()> {
     for package in ["recsys-web", "recsys-edge-worker", "recsys-edge-encoder"] {
         let target = ["--target", "wasm32-unknown-unknown", "--profile", "wasm"];
         exec(

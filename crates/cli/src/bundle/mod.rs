@@ -6,7 +6,7 @@ pub use write::BundleWriter;
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::bytes::AlignedBytes;
-use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::catalogue::ItemFacts;
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use recsys_core::rerank::Ranker;
@@ -123,11 +123,6 @@ impl Bundle {
     /// Dimensions of the vectors.
     pub fn dim(&self) -> usize {
         self.manifest.dim as usize
-    }
-
-    /// The row of a video.
-    pub fn item_row(&self, id: &ItemId) -> Option<usize> {
-        self.items.row(id.as_str())
     }
 
     /// What ranking reads of a row.

@@ -145,7 +145,7 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
         vectors.display(),
         records.len()
     );
-    check_unique(&records, |i| at(i))?;
+    check_unique(&records, at)?;
     let dim = matrix.columns;
     ensure!(
         (8..=2048).contains(&dim),

@@ -84,6 +84,7 @@ fn wasm_tests() -> Result<()> {
         "--quiet",
         "-p",
         "recsys-core",
+        "--lib",
         "--target",
         "wasm32-wasip1",
     ]))

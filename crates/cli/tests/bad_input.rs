@@ -68,7 +68,7 @@ impl Folder {
     /// Vectors, ids and a bundle made of them.
     fn bundle(&self) -> String {
         let values = (0..50 * 16)
-            .map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0)
+            .map(|i| ((i * i * 7919 % 1013) as f32 - 506.0) / 506.0)
             .collect();
         let vectors = self.write(
             "v.npy",

@@ -39,7 +39,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Rc<Loaded>>> = const { RefCell::new(None) };
     static CHECKED_MS: Cell<u64> = const { Cell::new(0) };
     static LOADING_SINCE_MS: Cell<Option<u64>> = const { Cell::new(None) };
-    static LAST_FAULT: RefCell<Option<(u64, String)>> = const { RefCell::new(None) };
+    static LAST_FAULT: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Where the files are.
@@ -70,7 +70,7 @@ pub async fn current(env: &Env) -> Result<Rc<Loaded>, String> {
             Some(bundle) if fresh || loading => return Ok(bundle),
             None if loading => Delay::from(Duration::from_millis(5)).await,
             None if fresh => {
-                let fault = LAST_FAULT.with_borrow(|f| f.as_ref().map(|(_, text)| text.clone()));
+                let fault = LAST_FAULT.with_borrow(Clone::clone);
                 return Err(fault.unwrap_or_else(|| "the bundle is not loaded".to_owned()));
             }
             at_hand => {
@@ -96,7 +96,7 @@ fn keep(at_hand: Option<Rc<Loaded>>, loaded: Result<Option<Loaded>, String>) -> 
         (Ok(None) | Err(_), Some(old)) => Ok(old),
         (Ok(None), None) => Err("the bundle is not loaded".to_owned()),
         (Err(fault), None) => {
-            LAST_FAULT.set(Some((Date::now().as_millis(), fault.clone())));
+            LAST_FAULT.set(Some(fault.clone()));
             Err(fault)
         }
     }

@@ -77,7 +77,11 @@ pub(crate) fn prepare() -> Result<Demo> {
 }
 
 fn make_world(demo: &Demo) -> Result<()> {
-    run_in(&demo.recsys, &["demo-world", "--force", "--out"], &demo.world)
+    exec(
+        Command::new(&demo.recsys)
+            .args(["demo-world", "--force", "--out"])
+            .arg(&demo.world),
+    )
 }
 
 fn make_bundle(demo: &Demo) -> Result<()> {
@@ -105,10 +109,6 @@ fn make_bundle(demo: &Demo) -> Result<()> {
                 .arg(&demo.bundle),
         )
     })
-}
-
-fn run_in(program: &Path, args: &[&str], last: &Path) -> Result<()> {
-    exec(Command::new(program).args(args).arg(last))
 }
 
 /// The site: the page, the browser module, the bundle and the world's media; media are linked, not copied.

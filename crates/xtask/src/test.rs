@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::run::{cargo, exec, step};
-use crate::{demo, setup};
+use crate::{demo, setup, wasm};
 use anyhow::Result;
 use std::process::Command;
 
@@ -65,8 +65,8 @@ fn lints() -> Result<()> {
 }
 
 fn wasm_lints() -> Result<()> {
-    for package in ["recsys-web", "recsys-edge-worker", "recsys-edge-encoder"] {
-        let target = ["--target", "wasm32-unknown-unknown", "--profile", "wasm"];
+    for (package, profile) in wasm::MODULES {
+        let target = ["--target", "wasm32-unknown-unknown", "--profile", profile];
         exec(
             cargo()
                 .args(["clippy", "--quiet", "-p", package])

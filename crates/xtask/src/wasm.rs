@@ -20,6 +20,13 @@ const FEATURES: [&str; 9] = [
     "--enable-relaxed-simd",
 ];
 
+/// The crates that become wasm modules, each with its profile.
+pub(crate) const MODULES: [(&str, &str); 3] = [
+    ("recsys-web", "wasm"),
+    ("recsys-edge-worker", "wasm"),
+    ("recsys-edge-encoder", "wasm-encoder"),
+];
+
 /// Compiles the command and every wasm module; returns the command's path.
 pub(crate) fn build_all() -> Result<PathBuf> {
     setup::wasm_targets()?;
@@ -27,10 +34,14 @@ pub(crate) fn build_all() -> Result<PathBuf> {
     let recsys = step("the recsys command", command)?;
     step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
     step("edge worker", || {
-        worker("recsys-edge-worker", Path::new("dist/edge-worker"))
+        worker("recsys-edge-worker", "wasm", Path::new("dist/edge-worker"))
     })?;
     step("edge encoder", || {
-        worker("recsys-edge-encoder", Path::new("dist/edge-encoder"))
+        worker(
+            "recsys-edge-encoder",
+            "wasm-encoder",
+            Path::new("dist/edge-encoder"),
+        )
     })?;
     Ok(recsys)
 }
@@ -47,7 +58,7 @@ fn command() -> Result<PathBuf> {
 }
 
 /// Compiles one crate; each alone, for cargo unifies features over a workspace.
-fn compile(package: &str) -> Result<PathBuf> {
+fn compile(package: &str, profile: &str) -> Result<PathBuf> {
     let target = "wasm32-unknown-unknown";
     exec(cargo().args([
         "build",
@@ -57,16 +68,16 @@ fn compile(package: &str) -> Result<PathBuf> {
         "--target",
         target,
         "--profile",
-        "wasm",
+        profile,
     ]))?;
     Ok(target_dir()
         .join(target)
-        .join("wasm")
+        .join(profile)
         .join(format!("{}.wasm", package.replace('-', "_"))))
 }
 
 fn browser(out: &Path) -> Result<()> {
-    let module = compile("recsys-web")?;
+    let module = compile("recsys-web", "wasm")?;
     fresh(out)?;
     Bindgen::new()
         .input_path(module)
@@ -88,8 +99,8 @@ fn browser(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn worker(package: &str, out: &Path) -> Result<()> {
-    let module = compile(package)?;
+fn worker(package: &str, profile: &str, out: &Path) -> Result<()> {
+    let module = compile(package, profile)?;
     fresh(out)?;
     Bindgen::new()
         .input_path(module)

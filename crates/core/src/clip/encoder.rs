@@ -5,6 +5,7 @@ use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
 use super::tokenizer::ClipTokenizer;
 use crate::bytes::FormatError;
+use crate::vector::UnitVector;
 use std::sync::Arc;
 use thiserror::Error;
 use tract_onnx::prelude::*;
@@ -83,14 +84,12 @@ fn run(tower: &'static str, plan: &Plan, input: Tensor, dim: usize) -> Result<Ve
     let values: Vec<f32> = view.iter().copied().collect();
     values
         .chunks_exact(dim)
-        .map(|v| unit(v).ok_or_else(|| bad("NaN, infinity or zeros".to_owned())))
+        .map(|v| {
+            UnitVector::new(v.to_vec())
+                .map(UnitVector::into_vec)
+                .map_err(|e| bad(e.to_string()))
+        })
         .collect()
-}
-
-/// The vector at unit length; `None` where it has no direction.
-fn unit(v: &[f32]) -> Option<Vec<f32>> {
-    let norm = v.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
-    (norm.is_finite() && norm > 0.0).then(|| v.iter().map(|&x| (f64::from(x) / norm) as f32).collect())
 }
 
 /// Text into vectors.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use recsys_core::catalogue::Video;
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
+use recsys_core::vector::{UnitVector, mean_direction};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -140,38 +141,20 @@ fn encode(
         Err(error) => return Err(error.into()),
     }
     Ok(Encoded {
-        vector: unit(&vector)?,
+        vector: UnitVector::new(vector)?.into_vec(),
         still,
     })
 }
 
-/// The unit vector of the mean of the frames' unit vectors.
+/// The direction of the mean of the frames' vectors.
 fn mean_of_frames(frames: &[Picture], image: &ImageEncoder) -> Result<Vec<f32>> {
-    let mut sum: Vec<f32> = Vec::new();
-    for frame in frames {
-        let vector = image.encode(&frame.rgb, frame.width, frame.height)?;
-        if sum.is_empty() {
-            sum = vector;
-        } else {
-            sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v);
-        }
-    }
-    unit(&sum)
-}
-
-/// The vector at unit length.
-pub fn unit(vector: &[f32]) -> Result<Vec<f32>> {
-    if let Some((i, v)) = vector.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        bail!("value {i} is {v}; expected finite numbers");
-    }
-    let norm = vector
+    let vectors = frames
         .iter()
-        .map(|&v| f64::from(v) * f64::from(v))
-        .sum::<f64>()
-        .sqrt();
-    ensure!(
-        norm > 0.0,
-        "the vector is all zeros; expected one with a direction"
-    );
-    Ok(vector.iter().map(|&v| (f64::from(v) / norm) as f32).collect())
+        .map(|frame| {
+            let vector = image.encode(&frame.rgb, frame.width, frame.height)?;
+            Ok(UnitVector::new(vector)?)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let mean = mean_direction(&vectors).context("its frames cancel each other out")?;
+    Ok(mean.into_vec())
 }

@@ -12,6 +12,7 @@ use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::items::{self, Dictionaries, ItemRecord};
 use recsys_core::manifest::{EncoderRef, Manifest, SearchSettings};
 use recsys_core::npy::Matrix;
+use recsys_core::vector::UnitVector;
 use std::path::{Path, PathBuf};
 
 /// A catalogue, or vectors and ids.
@@ -154,9 +155,9 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
     );
     let mut unit = Vec::with_capacity(matrix.values.len());
     for (row, vector) in matrix.iter().enumerate() {
-        let found = encode::unit(vector);
+        let found = UnitVector::new(vector.to_vec());
         let found = found.with_context(|| format!("{}, row {row}", vectors.display()))?;
-        unit.extend(found);
+        unit.extend(found.as_slice());
     }
     let dictionaries = Dictionaries::default();
     Ok(Indexed {

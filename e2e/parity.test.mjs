@@ -139,7 +139,7 @@ test("200 queries over 20,000 made vectors, the graph forced", async () => {
   const bundle = path.join(work, "bundle");
   await recsys("demo-vectors", "--out", made, "--items", "20000", "--queries", String(QUERIES));
   const inputs = ["--vectors", path.join(made, "items.npy"), "--ids", path.join(made, "ids.txt")];
-  await recsys("index", ...inputs, "--out", bundle, "--flat-up-to", "0");
+  await recsys("index", ...inputs, "--out", bundle, "--flat-up-to", "0", "--ef", "48");
   await recsys("verify", bundle);
   await compare(bundle, path.join(made, "queries.npy"), { graph: true, share: 0.1 });
 });

@@ -43,6 +43,10 @@ function workerFrom(file, site) {
     ...workerOptions,
     name: config.name,
     modules: true,
+    modulesRules: [
+      { type: "ESModule", include: ["**/*.js"] },
+      { type: "CompiledWasm", include: ["**/*.wasm"] },
+    ],
     scriptPath: main,
     modulesRoot: path.dirname(main),
   };

@@ -34,12 +34,14 @@ pub(crate) fn build_all() -> Result<PathBuf> {
     let recsys = step("the recsys command", command)?;
     step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
     step("edge worker", || {
-        worker("recsys-edge-worker", "wasm", Path::new("dist/edge-worker"))
+        worker("recsys-edge-worker", "wasm", "-O3", Path::new("dist/edge-worker"))
     })?;
     step("edge encoder", || {
         worker(
             "recsys-edge-encoder",
             "wasm-encoder",
+            // tract is 23 MB of wasm: -O3 takes four minutes over it.
+            "-O1",
             Path::new("dist/edge-encoder"),
         )
     })?;
@@ -86,7 +88,7 @@ fn browser(out: &Path) -> Result<()> {
         .omit_default_module_path(false)
         .typescript(true)
         .generate(out)?;
-    optimise(&out.join("recsys_bg.wasm"))?;
+    optimise(&out.join("recsys_bg.wasm"), "-O3")?;
     // The file on the wire is named recsys.wasm.
     std::fs::rename(out.join("recsys_bg.wasm"), out.join("recsys.wasm"))?;
     let glue = out.join("recsys.js");
@@ -99,7 +101,7 @@ fn browser(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn worker(package: &str, profile: &str, out: &Path) -> Result<()> {
+fn worker(package: &str, profile: &str, level: &str, out: &Path) -> Result<()> {
     let module = compile(package, profile)?;
     fresh(out)?;
     Bindgen::new()
@@ -109,16 +111,17 @@ fn worker(package: &str, profile: &str, out: &Path) -> Result<()> {
         .reset_state_function(true)
         .force_enable_abort_handler(true)
         .generate(out)?;
-    optimise(&out.join("index_bg.wasm"))?;
+    optimise(&out.join("index_bg.wasm"), level)?;
     shim::write(out)
 }
 
-fn optimise(wasm: &Path) -> Result<()> {
+/// `level` as wasm-opt writes it.
+fn optimise(wasm: &Path, level: &str) -> Result<()> {
     let optimised = wasm.with_extension("opt");
     let mut command = Command::new("node_modules/.bin/wasm-opt");
     exec(
         command
-            .arg("-O3")
+            .arg(level)
             .args(FEATURES)
             .arg(wasm)
             .arg("-o")

@@ -17,6 +17,7 @@ console.log(`page: ${title}, ${page.length} characters`);
 
 const health = JSON.parse(await ask("health", "/healthz"));
 console.log(`healthz: ${JSON.stringify(health)}`);
+if (health.status !== "ok" || health.encoder !== "ready") throw new Error("a part of the demo is missing");
 
 const post = (body) => ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 const popular = JSON.parse(await ask("popular", "/v1/recs", post({ k: 3 })));

@@ -52,20 +52,39 @@ function workerFrom(file, site) {
   };
 }
 
-/** What stands behind the service binding of the encoder. */
-function withEncoder(recs, encoder) {
-  const bindings = { ...recs.serviceBindings };
-  if (encoder === "ready") return [{ ...recs, serviceBindings: bindings }, workerFrom("wrangler.encoder.toml")];
-  if (encoder === "failing") {
-    bindings[ENCODER_BINDING] = () => new Response("the encoder is down", { status: 500 });
-  } else {
-    delete bindings[ENCODER_BINDING];
+/** What stands behind the service binding of the encoder: a worker, or without one a service that fails. */
+function behindBinding(worker) {
+  if (worker) return { external: { address: worker.url.host, http: {} } };
+  return () => new Response("the encoder is down", { status: 500 });
+}
+
+/** Starts one worker on a loopback port. */
+async function start(worker, port) {
+  const miniflare = new Miniflare({
+    workers: [worker],
+    host: "127.0.0.1",
+    port,
+    cf: false,
+    log: new Log(LogLevel.WARN),
+    // Standard output is for the caller's own lines.
+    handleRuntimeStdio(stdout, stderr) {
+      stdout.on("data", (bytes) => process.stderr.write(bytes));
+      stderr.on("data", (bytes) => process.stderr.write(bytes));
+    },
+  });
+  try {
+    return { url: await miniflare.ready, dispose: () => miniflare.dispose() };
+  } catch (error) {
+    await miniflare.dispose();
+    throw error;
   }
-  return [{ ...recs, serviceBindings: bindings }];
 }
 
 /**
  * Starts the site on a loopback port.
+ *
+ * The encoder runs in a workerd of its own: Miniflare 4.20260426 gives all workers of one process the same static
+ * files.
  * @param {object} options
  * @param {string} options.site directory of the static files
  * @param {number} [options.port] 0 picks a free one
@@ -75,30 +94,23 @@ function withEncoder(recs, encoder) {
  */
 export async function startSite({ site, port = 0, encoder = "ready" }) {
   const recs = workerFrom("wrangler.toml", checkedSite(site));
-  const miniflare = new Miniflare({
-    workers: withEncoder(recs, encoder),
-    host: "127.0.0.1",
-    port,
-    cf: false,
-    log: new Log(LogLevel.WARN),
-    // Standard output is for the caller's own lines.
-    handleRuntimeStdio(stdout, stderr) {
-      stdout.pipe(process.stderr, { end: false });
-      stderr.pipe(process.stderr, { end: false });
-    },
-  });
+  const started = [];
+  const dispose = async () => {
+    for (const worker of started.reverse()) await worker.dispose();
+  };
   try {
-    const url = await miniflare.ready;
+    if (encoder === "ready") started.push(await start(workerFrom("wrangler.encoder.toml"), 0));
+    const [encoderWorker] = started;
+    const { [ENCODER_BINDING]: _, ...others } = recs.serviceBindings;
+    if (encoder !== "unbound") others[ENCODER_BINDING] = behindBinding(encoderWorker);
+    started.push(await start({ ...recs, serviceBindings: others }, port));
     return {
-      url: url.origin,
-      dispose: () => miniflare.dispose(),
-      async askEncoder(path, init) {
-        const worker = await miniflare.getWorker("recsys-encoder");
-        return worker.fetch(`http://encoder.local${path}`, init);
-      },
+      url: started.at(-1).url.origin,
+      dispose,
+      askEncoder: (path, init) => fetch(new URL(path, encoderWorker.url), init),
     };
   } catch (error) {
-    await miniflare.dispose();
+    await dispose();
     throw error;
   }
 }

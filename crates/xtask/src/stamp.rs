@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// A hash over the names and contents of all files below these paths, and over `extra`.
-pub(crate) fn of(paths: &[&str], extra: &str) -> Result<String> {
+pub(crate) fn of(paths: &[impl AsRef<Path>], extra: &str) -> Result<String> {
     let mut files = Vec::new();
     for path in paths {
-        collect(Path::new(path), &mut files)?;
+        collect(path.as_ref(), &mut files)?;
     }
     files.sort();
     let mut hash = Sha256::new();

@@ -24,11 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::npm_packages()?;
     step("formatting", || self::run_cargo(&["fmt", "--all", "--check"]))?;
     step("lints", lints)?;
-    step("Rust tests", || {
-        let mut command = cargo();
-        command.args(["test", "--quiet", "--features", CORE_FEATURES]);
-        exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))
-    })?;
+    step("Rust tests", native_tests)?;
     step("Rust tests as wasm", wasm_tests)?;
     if args.rust {
         return Ok(());
@@ -64,6 +60,16 @@ fn lints() -> Result<()> {
     Ok(())
 }
 
+fn native_tests() -> Result<()> {
+    // With ffmpeg the tests of video decoding run; without it they say that they were skipped.
+    setup::ffmpeg();
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--features", CORE_FEATURES]);
+    exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))?;
+    // Alone: together, the browser's features would compile tract once more.
+    run_cargo(&["test", "--quiet", "-p", "recsys-web"])
+}
+
 fn wasm_lints() -> Result<()> {
     for (package, profile) in wasm::MODULES {
         let target = ["--target", "wasm32-unknown-unknown", "--profile", profile];
@@ -79,21 +85,12 @@ fn wasm_lints() -> Result<()> {
 
 /// The core's tests compiled to wasm (WASI, for a test needs a clock and arguments) and run by Node.
 fn wasm_tests() -> Result<()> {
-    wasm_runner(cargo().args([
-        "test",
-        "--quiet",
-        "-p",
-        "recsys-core",
-        "--lib",
-        "--target",
-        "wasm32-wasip1",
-    ]))
-}
-
-fn wasm_runner(command: &mut Command) -> Result<()> {
     let runner = std::fs::canonicalize("e2e/wasi-runner.mjs")?;
-    exec(command.env(
-        "CARGO_TARGET_WASM32_WASIP1_RUNNER",
-        format!("node {}", runner.display()),
-    ))
+    let runner = format!("node {}", runner.display());
+    exec(
+        cargo()
+            .args(["test", "--quiet", "-p", "recsys-core", "--lib"])
+            .args(["--target", "wasm32-wasip1"])
+            .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner),
+    )
 }

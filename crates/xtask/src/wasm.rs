@@ -1,7 +1,7 @@
 //! From crates to wasm modules: cargo, wasm-bindgen (as a library, pinned with the crate) and wasm-opt.
 
 use crate::run::{cargo, exec, step};
-use crate::{setup, shim};
+use crate::{setup, shim, stamp};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -103,16 +103,20 @@ fn browser(out: &Path) -> Result<()> {
 
 fn worker(package: &str, profile: &str, level: &str, out: &Path) -> Result<()> {
     let module = compile(package, profile)?;
-    fresh(out)?;
-    Bindgen::new()
-        .input_path(module)
-        .out_name("index")
-        .module(true)?
-        .reset_state_function(true)
-        .force_enable_abort_handler(true)
-        .generate(out)?;
-    optimise(&out.join("index_bg.wasm"), level)?;
-    shim::write(out)
+    let sources = [module.as_path(), Path::new("crates/xtask/src"), Path::new("package-lock.json")];
+    let stamp = stamp::of(&sources, level)?;
+    stamp::unless_done(&out.with_extension("stamp"), &stamp, || {
+        fresh(out)?;
+        Bindgen::new()
+            .input_path(&module)
+            .out_name("index")
+            .module(true)?
+            .reset_state_function(true)
+            .force_enable_abort_handler(true)
+            .generate(out)?;
+        optimise(&out.join("index_bg.wasm"), level)?;
+        shim::write(out)
+    })
 }
 
 /// `level` as wasm-opt writes it.

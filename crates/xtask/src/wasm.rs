@@ -103,7 +103,11 @@ fn browser(out: &Path) -> Result<()> {
 
 fn worker(package: &str, profile: &str, level: &str, out: &Path) -> Result<()> {
     let module = compile(package, profile)?;
-    let sources = [module.as_path(), Path::new("crates/xtask/src"), Path::new("package-lock.json")];
+    let sources = [
+        module.as_path(),
+        Path::new("crates/xtask/src"),
+        Path::new("package-lock.json"),
+    ];
     let stamp = stamp::of(&sources, level)?;
     stamp::unless_done(&out.with_extension("stamp"), &stamp, || {
         fresh(out)?;

@@ -193,17 +193,35 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// Other bytes, or another version.
     pub fn magic(&mut self, magic: [u8; 4], version: u32) -> Result<(), FormatError> {
+        self.magic_with(magic, version..=version).map(|_| ())
+    }
+
+    /// The four bytes that every file begins with, and which of several versions it has.
+    ///
+    /// # Errors
+    /// Other bytes, or a version outside the range.
+    pub fn magic_with(
+        &mut self,
+        magic: [u8; 4],
+        versions: std::ops::RangeInclusive<u32>,
+    ) -> Result<u32, FormatError> {
         let found = self.array::<4>("magic")?;
         if found != magic {
             self.at = 0;
             return Err(self.error("magic", magic.escape_ascii(), found.escape_ascii()));
         }
         let found = self.u32("version")?;
-        if found != version {
+        if !versions.contains(&found) {
             self.at = 4;
-            return Err(self.error("version", version, found));
+            let (first, last) = (versions.start(), versions.end());
+            let expected = if first == last {
+                last.to_string()
+            } else {
+                format!("{first} to {last}")
+            };
+            return Err(self.error("version", expected, found));
         }
-        Ok(())
+        Ok(found)
     }
 
     /// The file's own length, as the header states it.

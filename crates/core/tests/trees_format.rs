@@ -16,15 +16,24 @@ fn numerical(feature: usize, threshold: f32, missing_left: bool) -> Split {
 }
 
 /// Two classes, names, both kinds of splits, a single leaf, a chain, infinite and zero thresholds.
-fn small_model() -> Model {
+fn small_model(covers: bool) -> Model {
+    let mut covered = 0.0;
+    let mut leaf = |builder: &mut Builder, value| {
+        covered += 1000.0;
+        if covers {
+            builder.covered_leaf(value, covered).unwrap();
+        } else {
+            builder.leaf(value).unwrap();
+        }
+    };
     let names = vec!["age".to_owned(), "ctr".to_owned(), "größe".to_owned()];
     let mut builder = Builder::new(3, names, Activation::Softmax.into(), vec![0.25, -1.0]).unwrap();
     let set = builder.add_set(&[0b1010, 1 << 31]).unwrap();
     builder.add_set(&[]).unwrap();
     builder.split(numerical(0, 1.5, true)).unwrap();
     builder.split(numerical(0, f32::INFINITY, false)).unwrap();
-    builder.leaf(0.5).unwrap();
-    builder.leaf(-0.5).unwrap();
+    leaf(&mut builder, 0.5);
+    leaf(&mut builder, -0.5);
     let test = Test::In {
         set,
         truncates_negative: true,
@@ -36,9 +45,9 @@ fn small_model() -> Model {
             missing_left: false,
         })
         .unwrap();
-    builder.leaf(1e-30).unwrap();
-    builder.leaf(3.0).unwrap();
-    builder.leaf(7.0).unwrap();
+    leaf(&mut builder, 1e-30);
+    leaf(&mut builder, 3.0);
+    leaf(&mut builder, 7.0);
     builder.end_class().unwrap();
     let test = Test::AtMost {
         threshold: -0.0,
@@ -51,20 +60,33 @@ fn small_model() -> Model {
             missing_left: true,
         })
         .unwrap();
-    builder.leaf(-2.0).unwrap();
-    builder.leaf(2.0).unwrap();
+    leaf(&mut builder, -2.0);
+    leaf(&mut builder, 2.0);
     builder.end_class().unwrap();
     builder.finish().unwrap()
 }
 
 #[test]
 fn a_model_comes_back_as_it_went() {
-    let model = small_model();
+    let model = small_model(true);
     let bytes = to_bytes(&model);
     assert_eq!(from_bytes(&bytes).unwrap(), model);
     assert_eq!(bytes[..4], MAGIC);
     assert_eq!(bytes[4..8], VERSION.to_le_bytes());
     assert_eq!(bytes[8..16], (bytes.len() as u64).to_le_bytes());
+}
+
+#[test]
+fn a_file_of_version_1_is_the_same_model_without_covers() {
+    let old = include_bytes!("fixtures/ranker/v1-small.bin");
+    assert_eq!(from_bytes(old).unwrap(), small_model(false));
+    let mut newer = old.to_vec();
+    newer[4] = 3;
+    let error = from_bytes(&newer).unwrap_err().to_string();
+    assert!(
+        error.starts_with("ranker: byte 4: version: expected 1 to 2, found 3"),
+        "{error}"
+    );
 }
 
 /// The documented layout, byte for byte: a change here is a change of version.
@@ -81,14 +103,14 @@ fn the_bytes_of_the_smallest_split_are_these() {
     )
     .unwrap();
     builder.split(numerical(0, 1.0, true)).unwrap();
-    builder.leaf(-1.0).unwrap();
-    builder.leaf(1.0).unwrap();
+    builder.covered_leaf(-1.0, 7.0).unwrap();
+    builder.covered_leaf(1.0, 300.0).unwrap();
     builder.end_class().unwrap();
     let mut expected = b"RTRE".to_vec();
-    expected.extend([1, 0, 0, 0, 92, 0, 0, 0, 0, 0, 0, 0]); // version, length
+    expected.extend([2, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0]); // version, length
     expected.extend([1, 0, 0, 0, 0, 0, 0, 0x40]); // logistic, scale
-    for count in [1u32, 1, 1, 1, 3, 1, 0, 0, 3] {
-        expected.extend(count.to_le_bytes()); // operand bytes, C, F, T, N, D, S, W, B
+    for count in [1u32, 1, 1, 1, 3, 1, 0, 0, 3, 2] {
+        expected.extend(count.to_le_bytes()); // operand bytes, C, F, T, N, D, S, W, B, V
     }
     expected.extend(0.5f32.to_le_bytes());
     expected.extend([1, 0, 0, 0]); // trees of the class
@@ -99,6 +121,7 @@ fn the_bytes_of_the_smallest_split_are_these() {
     expected.extend([0, 0]); // feature, rank
     expected.extend((-1f32).to_le_bytes());
     expected.extend(1f32.to_le_bytes());
+    expected.extend([7, 0, 44, 1]); // covers
     assert_eq!(to_bytes(&builder.finish().unwrap()), expected);
 }
 
@@ -125,7 +148,7 @@ fn models_with_many_features_and_thresholds_take_wider_columns() {
 
 #[test]
 fn every_cut_and_every_longer_file_is_refused() {
-    let bytes = to_bytes(&small_model());
+    let bytes = to_bytes(&small_model(true));
     for end in 0..bytes.len() {
         assert!(from_bytes(&bytes[..end]).is_err(), "cut at {end}");
         // Also where the stated length was edited to match.
@@ -145,7 +168,7 @@ fn every_cut_and_every_longer_file_is_refused() {
 
 #[test]
 fn every_changed_byte_is_refused_or_makes_a_model_that_scores() {
-    let mut bytes = to_bytes(&small_model());
+    let mut bytes = to_bytes(&small_model(true));
     let mut refused = 0;
     for at in 0..bytes.len() {
         let original = bytes[at];
@@ -175,7 +198,7 @@ fn every_changed_byte_is_refused_or_makes_a_model_that_scores() {
 
 #[test]
 fn claims_of_size_are_refused_before_allocation() {
-    let bytes = to_bytes(&small_model());
+    let bytes = to_bytes(&small_model(true));
     for (at, what) in [
         (28, "classes"),
         (32, "features"),

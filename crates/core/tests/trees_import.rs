@@ -32,6 +32,19 @@ fn matrix(path: &Path, header: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Every fixture's model file, the bad ones left out.
+fn models() -> Vec<PathBuf> {
+    let files = fs::read_dir(fixtures()).unwrap();
+    let mut models: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    models.retain(|path| {
+        ["txt", "json", "ubj"]
+            .iter()
+            .any(|kind| path.extension().is_some_and(|e| e == *kind))
+    });
+    models.sort();
+    models
+}
+
 /// Imports a model and sends it through its compact file.
 fn load(path: &Path) -> Model {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -70,17 +83,8 @@ fn assert_parity(name: &str, model: &Model, rows: &[f32], reference: &[f32]) -> 
 
 #[test]
 fn every_fixture_scores_as_its_library_does() {
-    let mut models: Vec<PathBuf> = fs::read_dir(fixtures())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    models.retain(|path| {
-        ["txt", "json", "ubj"]
-            .iter()
-            .any(|kind| path.extension().is_some_and(|e| e == *kind))
-    });
-    models.sort();
-    assert!(models.len() >= 28, "{} models", models.len());
+    let models = models();
+    assert!(models.len() >= 45, "{} models", models.len());
     for path in models {
         let rows = matrix(&path.with_extension("rows.csv"), 1);
         let out = matrix(&path.with_extension("out.csv"), 0);
@@ -109,6 +113,100 @@ fn every_fixture_scores_as_its_library_does() {
                 "{name}: expected prediction {theirs}, found {ours}"
             );
         }
+    }
+}
+
+/// LightGBM's `pred_contrib` and XGBoost's `pred_contribs`.
+#[test]
+fn every_fixture_is_explained_as_its_library_does() {
+    for path in models() {
+        let name = path.file_name().unwrap().to_string_lossy();
+        let model = load(&path);
+        let reference = matrix(&path.with_extension("contrib.csv"), 0);
+        let rows = matrix(&path.with_extension("rows.csv"), 1);
+        let explainer = model
+            .explainer()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let width = model.class_count() * (model.feature_count() + 1);
+        let mut worst = 0.0_f64;
+        assert!(
+            reference.len() >= 40 * width,
+            "{name}: {} values",
+            reference.len()
+        );
+        for (i, (row, reference)) in rows
+            .chunks_exact(model.feature_count())
+            .zip(reference.chunks_exact(width))
+            .enumerate()
+        {
+            let mut out = vec![f64::NAN; width];
+            explainer.contributions(row, &mut out).unwrap();
+            for (ours, theirs) in out.iter().zip(reference) {
+                let apart = (ours - f64::from(*theirs)).abs();
+                assert!(apart <= 1e-4, "{name}, row {i}: expected {theirs}, found {ours}");
+                worst = worst.max(apart);
+            }
+            let mut scores = vec![0.0; model.class_count()];
+            model.score(row, &mut scores).unwrap();
+            for (score, own) in scores.iter().zip(out.chunks_exact(model.feature_count() + 1)) {
+                let sum: f64 = own.iter().sum();
+                let tolerance = 1e-6 * model.leaf_reach().max(1.0);
+                assert!(
+                    (sum - f64::from(*score)).abs() <= tolerance,
+                    "{name}, row {i}: {sum} is not {score}"
+                );
+            }
+        }
+        println!("{name}: contributions within {worst:.1e}");
+    }
+}
+
+#[test]
+fn a_model_without_counts_has_scores_and_no_contributions() {
+    let text = fs::read_to_string(fixtures().join("lgb_dart.txt")).unwrap();
+    let lines = text.lines().filter(|line| !line.starts_with("leaf_count="));
+    let without = import::from_bytes(lines.collect::<Vec<_>>().join("\n").as_bytes()).unwrap();
+    assert!(!without.has_covers() && load(&fixtures().join("lgb_dart.txt")).has_covers());
+    // One tree without them is enough, and a wrong number of them is a fault.
+    let one = text.replacen("leaf_count=", "other_count=", 1);
+    assert!(!import::from_bytes(one.as_bytes()).unwrap().has_covers());
+    let error = refusal("lgb_dart.txt", &[("leaf_count=", "leaf_count=7 ")]);
+    assert!(
+        error.contains("leaf_count: expected 8 values, found 9"),
+        "{error}"
+    );
+    let error = refusal("lgb_dart.txt", &[("leaf_count=", "leaf_count=-")]);
+    assert!(
+        error.contains("leaf_count: expected a number in range"),
+        "{error}"
+    );
+    let text = fs::read_to_string(fixtures().join("xgb_regression.json")).unwrap();
+    let negative = text.replacen("\"sum_hessian\":[6E2", "\"sum_hessian\":[-6E2", 1);
+    assert_ne!(negative, text);
+    // The root's is not read; a leaf's is.
+    assert!(import::from_bytes(negative.as_bytes()).unwrap().has_covers());
+    let renamed = text.replace("\"sum_hessian\"", "\"another\"");
+    assert!(!import::from_bytes(renamed.as_bytes()).unwrap().has_covers());
+}
+
+/// Ranker files of earlier versions, written by the code of their time, are read for ever.
+#[test]
+fn files_of_version_1_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/ranker");
+    for name in ["lgb_categorical", "lgb_missing_zero"] {
+        let old = format::from_bytes(&fs::read(folder.join(format!("v1-{name}.bin"))).unwrap()).unwrap();
+        assert!(!old.has_covers());
+        let text = fs::read_to_string(fixtures().join(format!("{name}.txt"))).unwrap();
+        let without = text.replace("leaf_count=", "unread=");
+        assert_eq!(old, import::from_bytes(without.as_bytes()).unwrap(), "{name}");
+        let new = fs::read(folder.join(format!("v2-{name}.bin"))).unwrap();
+        let now = import::from_bytes(text.as_bytes()).unwrap();
+        assert_eq!(format::from_bytes(&new).unwrap(), now, "{name}");
+        assert_eq!(
+            format::to_bytes(&now),
+            new,
+            "{name}: the writer has changed, and the version has not"
+        );
     }
 }
 
@@ -143,7 +241,14 @@ fn shared_models_score_as_their_libraries_do() {
 
 #[test]
 fn json_and_ubjson_of_one_model_are_one_model() {
-    for name in ["xgb_logistic", "xgb_rank", "xgb_categorical", "xgb_dart"] {
+    for name in [
+        "xgb_logistic",
+        "xgb_rank",
+        "xgb_categorical",
+        "xgb_dart",
+        "xgb_dartmulti",
+        "xgb_multicat",
+    ] {
         let path = fixtures().join(name);
         assert_eq!(
             load(&path.with_extension("json")),
@@ -371,6 +476,33 @@ fn xgboost_faults_are_named_with_tree_and_node() {
         error.contains("categories_segments: expected a part of categories"),
         "{error}"
     );
+}
+
+/// Models of the real libraries that are not supported: each is refused by the name of what it has.
+#[test]
+fn unsupported_models_are_refused_by_name() {
+    for (name, expected) in [
+        (
+            "lgb_linear.txt",
+            "linear leaves (linear_tree); this is not supported",
+        ),
+        (
+            "xgb_gblinear.json",
+            "booster: expected gbtree or dart, found gblinear",
+        ),
+        ("xgb_multi_output.json", "num_target: expected 1, found 2"),
+        ("xgb_two_targets.json", "num_target: expected 1, found 2"),
+        ("xgb_cox.json", "found survival:cox"),
+        ("xgb_hinge.json", "found binary:hinge"),
+    ] {
+        let bytes = fs::read(fixtures().join("refused").join(name)).unwrap();
+        let error = import::from_bytes(&bytes).unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        assert!(
+            error.contains("not supported: train the model without it"),
+            "{name}: {error}"
+        );
+    }
 }
 
 #[test]

@@ -83,13 +83,25 @@ fn wasm_lints() -> Result<()> {
     Ok(())
 }
 
-/// The core's tests compiled to wasm (WASI, for a test needs a clock and arguments) and run by Node.
+/// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries.
+const WASM_TESTS: [&str; 4] = ["trees_format", "trees_import", "trees_kernel", "trees_shap"];
+
+/// The core's tests compiled to wasm (WASI, for a test needs a clock, arguments and files) and run by Node.
 fn wasm_tests() -> Result<()> {
     let runner = std::fs::canonicalize("e2e/wasi-runner.mjs")?;
     let runner = format!("node {}", runner.display());
     exec(
         cargo()
-            .args(["test", "--quiet", "-p", "recsys-core", "--lib"])
+            .args([
+                "test",
+                "--quiet",
+                "-p",
+                "recsys-core",
+                "--features",
+                "import",
+                "--lib",
+            ])
+            .args(WASM_TESTS.iter().flat_map(|test| ["--test", test]))
             .args(["--target", "wasm32-wasip1"])
             .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner),
     )

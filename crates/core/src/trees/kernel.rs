@@ -18,10 +18,10 @@ pub(super) const ZERO: f32 = 1e-35;
     "expected rows of {features} features and {classes} scores for each, found {rows} values and room for {out} scores"
 )]
 pub struct ShapeError {
-    features: usize,
-    classes: usize,
-    rows: usize,
-    out: usize,
+    pub(super) features: usize,
+    pub(super) classes: usize,
+    pub(super) rows: usize,
+    pub(super) out: usize,
 }
 
 impl Model {
@@ -83,7 +83,7 @@ impl Model {
     }
 
     #[inline]
-    fn goes_left(&self, node: &Node, x: f32) -> bool {
+    pub(super) fn goes_left(&self, node: &Node, x: f32) -> bool {
         if x.is_nan() || (node.flags & flags::ZERO_IS_MISSING != 0 && x.abs() <= ZERO) {
             node.flags & flags::MISSING_LEFT != 0
         } else if node.flags & flags::CATEGORICAL == 0 {

@@ -119,6 +119,8 @@ pub struct Model {
     pub(super) roots: Vec<Link>,
     pub(super) nodes: Vec<Node>,
     pub(super) leaves: Vec<f32>,
+    /// One a leaf, or none at all: how much of the training data fell into it.
+    pub(super) covers: Vec<f32>,
     /// For each category set, the index behind its last word.
     pub(super) set_ends: Vec<usize>,
     pub(super) words: Vec<u32>,
@@ -153,6 +155,11 @@ impl Model {
     /// What each class's score starts from.
     pub fn base(&self) -> &[f32] {
         &self.base
+    }
+
+    /// Whether the model knows how much training data fell into each leaf, which [`Explainer`](super::Explainer) needs.
+    pub fn has_covers(&self) -> bool {
+        !self.covers.is_empty()
     }
 
     /// Sum over all trees of the largest absolute leaf: how far any score can be from its base.
@@ -266,6 +273,7 @@ impl Builder {
             roots: Vec::new(),
             nodes: Vec::new(),
             leaves: Vec::new(),
+            covers: Vec::new(),
             set_ends: Vec::new(),
             words: Vec::new(),
         };
@@ -360,6 +368,25 @@ impl Builder {
         Ok(())
     }
 
+    /// Adds a leaf into which `cover` of the training data fell: rows, or their hessians. A model keeps its covers
+    /// only if every leaf has one.
+    ///
+    /// # Errors
+    /// As [`Builder::leaf`]; a cover below zero or not finite.
+    pub fn covered_leaf(&mut self, value: f32, cover: f32) -> Result<(), BuildError> {
+        if !(cover.is_finite() && cover >= 0.0) {
+            return Err(BuildError::new(
+                "cover of a leaf",
+                "a finite number of at least 0",
+                &cover,
+            ));
+        }
+        self.leaf(value)?;
+        // As with thresholds: one zero.
+        self.model.covers.push(cover + 0.0);
+        Ok(())
+    }
+
     /// Whether every tree begun so far is complete.
     pub fn between_trees(&self) -> bool {
         self.open.is_empty()
@@ -390,7 +417,7 @@ impl Builder {
     ///
     /// # Errors
     /// A class that was not closed, no tree at all.
-    pub fn finish(self) -> Result<Model, BuildError> {
+    pub fn finish(mut self) -> Result<Model, BuildError> {
         let classes = self.model.base.len();
         count(
             "number of closed classes",
@@ -399,6 +426,9 @@ impl Builder {
             self.model.class_ends.len(),
         )?;
         count("number of trees", 1, limits::TREES, self.model.roots.len())?;
+        if self.model.covers.len() != self.model.leaves.len() {
+            self.model.covers = Vec::new();
+        }
         Ok(self.model)
     }
 

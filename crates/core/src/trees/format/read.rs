@@ -1,6 +1,6 @@
 //! Bytes to model.
 
-use super::{BYTE_FEATURES, FILE, MAGIC, SPLIT, VERSION};
+use super::{BYTE_FEATURES, FILE, FIRST_VERSION, FLOAT_COVERS, MAGIC, SPLIT, VERSION};
 use crate::bytes::{Cursor, FormatError};
 use crate::trees::model::{BuildError, Builder, Model, Split, Test, flags, limits};
 use crate::trees::output::{Activation, Output};
@@ -11,9 +11,9 @@ use crate::trees::output::{Activation, Output};
 /// Anything but a complete, valid file: the error names the byte, what was expected and what was found.
 pub fn from_bytes(bytes: &[u8]) -> Result<Model, FormatError> {
     let mut cursor = Cursor::new(FILE, bytes);
-    cursor.magic(MAGIC, VERSION)?;
+    let version = cursor.magic_with(MAGIC, FIRST_VERSION..=VERSION)?;
     cursor.own_length()?;
-    let header = Header::read(&mut cursor)?;
+    let header = Header::read(&mut cursor, version)?;
     let base = floats(&mut cursor, "base scores", header.classes)?;
     let trees = counts(&mut cursor, "trees of the classes", header.classes, header.trees)?;
     let names = names(&mut cursor, bytes, header.name_bytes)?;
@@ -46,10 +46,11 @@ struct Header {
     sets: usize,
     words: usize,
     name_bytes: usize,
+    covers: usize,
 }
 
 impl Header {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, FormatError> {
+    fn read(cursor: &mut Cursor<'_>, version: u32) -> Result<Self, FormatError> {
         let activation = match cursor.count("activation", 0..=5)? {
             0 => Activation::Identity,
             1 => Activation::Logistic,
@@ -88,6 +89,10 @@ impl Header {
                 "bytes of the names",
                 0..=(limits::FEATURES * limits::NAME_BYTES) as u32,
             )?,
+            covers: match version {
+                1 => 0,
+                _ => cursor.count("kind of the covers", 0..=FLOAT_COVERS as u32)?,
+            },
         })
     }
 }
@@ -169,8 +174,11 @@ struct Columns<'a> {
     features: Cursor<'a>,
     operands: Cursor<'a>,
     leaves: Cursor<'a>,
+    covers: Cursor<'a>,
     feature_bytes: usize,
     operand_bytes: usize,
+    /// As in the file.
+    cover_kind: usize,
     thresholds: Thresholds,
 }
 
@@ -193,8 +201,10 @@ impl<'a> Columns<'a> {
             features: section(cursor, file, "features of the splits", splits * feature_bytes)?,
             operands: section(cursor, file, "operands of the splits", splits * operand_bytes)?,
             leaves: section(cursor, file, "leaf values", 4 * (splits + trees))?,
+            covers: section(cursor, file, "covers", header.covers.min(4) * (splits + trees))?,
             feature_bytes,
             operand_bytes,
+            cover_kind: header.covers,
             thresholds,
         };
         cursor.end()?;
@@ -206,7 +216,11 @@ impl<'a> Columns<'a> {
         let tag = number(&mut self.tags, "tag", 1)? as u8;
         if tag == 0 {
             let value = f32::from_bits(self.leaves.u32("leaf value")?);
-            return builder.leaf(value).map_err(refused(&self.leaves));
+            return match self.cover()? {
+                None => builder.leaf(value).map_err(refused(&self.leaves)),
+                // The builder names the part that it refuses.
+                Some(cover) => builder.covered_leaf(value, cover).map_err(refused(&self.leaves)),
+            };
         }
         let feature = number(&mut self.features, "feature of a split", self.feature_bytes)?;
         let operand = number(&mut self.operands, "operand of a split", self.operand_bytes)?;
@@ -233,6 +247,16 @@ impl<'a> Columns<'a> {
                 missing_left,
             })
             .map_err(refused(&self.features))
+    }
+
+    /// The next leaf's cover, where the file has any.
+    fn cover(&mut self) -> Result<Option<f32>, FormatError> {
+        const WHAT: &str = "cover of a leaf";
+        Ok(match self.cover_kind {
+            0 => None,
+            FLOAT_COVERS => Some(f32::from_bits(self.covers.u32(WHAT)?)),
+            bytes => Some(number(&mut self.covers, WHAT, bytes)? as f32),
+        })
     }
 
     /// Whether the tag of a split is that of a categorical one.

@@ -1,6 +1,6 @@
 //! Model to bytes.
 
-use super::{BYTE_FEATURES, MAGIC, SPLIT, VERSION};
+use super::{BYTE_FEATURES, FLOAT_COVERS, MAGIC, SPLIT, VERSION};
 use crate::bytes::Sink;
 use crate::trees::model::{Link, Model, Node, flags};
 use crate::trees::output::Activation;
@@ -13,11 +13,8 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         .iter()
         .map(|node| operand(node, &thresholds))
         .collect();
-    // Bytes that the largest operand takes: 1 to 4.
-    let width = operands
-        .iter()
-        .max()
-        .map_or(1, |top| (top.max(&1).ilog2() / 8 + 1) as usize);
+    let width = operands.iter().max().map_or(1, |top| width(*top));
+    let covers = cover_kind(&model.covers);
     let mut names = Vec::new();
     for name in &model.names {
         names.extend((name.len() as u16).to_le_bytes());
@@ -35,7 +32,7 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         &mut out,
         [width, model.base.len(), model.features, model.roots.len(), nodes],
     );
-    put_counts(&mut out, [distinct, sets, model.words.len(), names.len()]);
+    put_counts(&mut out, [distinct, sets, model.words.len(), names.len(), covers]);
     put_floats(&mut out, &model.base);
     put_counts(&mut out, lengths(&model.class_ends));
     out.raw(&names);
@@ -58,7 +55,31 @@ pub fn to_bytes(model: &Model) -> Vec<u8> {
         .iter()
         .for_each(|operand| out.raw(&operand.to_le_bytes()[..width]));
     put_floats(&mut out, &model.leaves);
+    match covers {
+        FLOAT_COVERS => put_floats(&mut out, &model.covers),
+        bytes => model
+            .covers
+            .iter()
+            .for_each(|cover| out.raw(&(*cover as u32).to_le_bytes()[..bytes])),
+    }
     out.finish()
+}
+
+/// Bytes that a number takes: 1 to 4.
+fn width(number: u32) -> usize {
+    (number.max(1).ilog2() / 8 + 1) as usize
+}
+
+/// The smallest form that holds every cover as it is.
+fn cover_kind(covers: &[f32]) -> usize {
+    // Every f32 below this limit that has no fraction is a u32.
+    const LIMIT: f32 = 4_294_967_296.0;
+    let top = covers.iter().copied().fold(0.0, f32::max);
+    match covers {
+        [] => 0,
+        _ if top < LIMIT && covers.iter().all(|cover| cover.fract() == 0.0) => width(top as u32),
+        _ => FLOAT_COVERS,
+    }
 }
 
 fn activation_code(activation: Activation) -> usize {

@@ -296,6 +296,8 @@ struct TextTree {
     decision_type: Vec<u8>,
     children: [Vec<i64>; 2],
     leaf_value: Vec<f64>,
+    /// One a leaf, or none.
+    leaf_count: Vec<u64>,
     /// For each category set, its first word; one more at the end.
     cat_boundaries: Vec<usize>,
     cat_threshold: Vec<u32>,
@@ -335,6 +337,7 @@ impl TextTree {
             decision_type: Vec::new(),
             children: [Vec::new(), Vec::new()],
             leaf_value,
+            leaf_count: Vec::new(),
             cat_boundaries: Vec::new(),
             cat_threshold: Vec::new(),
         };
@@ -346,6 +349,12 @@ impl TextTree {
                 block.list_of("left_child", splits)?,
                 block.list_of("right_child", splits)?,
             ];
+        }
+        if block
+            .text("leaf_count")
+            .is_ok_and(|(_, counts)| !counts.trim().is_empty())
+        {
+            tree.leaf_count = block.list_of("leaf_count", tree.leaf_value.len())?;
         }
         if sets > 0 {
             tree.cat_boundaries = block.list_of("cat_boundaries", sets.saturating_add(1))?;
@@ -419,7 +428,8 @@ impl Tree for TextTree {
         const CATEGORICAL: u8 = 1;
         const DEFAULT_LEFT: u8 = 2;
         if let Some(leaf) = id.checked_sub(self.split_feature.len()) {
-            return Ok(Item::Leaf(self.leaf_value[leaf] as f32));
+            let cover = self.leaf_count.get(leaf).map(|count| *count as f32);
+            return Ok(Item::Leaf(self.leaf_value[leaf] as f32, cover));
         }
         let decision = self.decision_type[id];
         let default_left = decision & DEFAULT_LEFT != 0;

@@ -2,7 +2,7 @@
 //!
 //! Both importers end in a [`Model`] that gives the library's raw scores on features rounded to f32.
 //! Categorical columns hold the category codes that the library saw in training (those of the data frame,
-//! where one was used).
+//! where one was used). Covers are read where the file has them for every leaf.
 
 mod lightgbm;
 mod ubjson;
@@ -94,8 +94,12 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Model, ImportError> {
 
 /// A node of a tree that an importer has decoded.
 enum Item {
-    Leaf(f32),
-    Split { split: Split, children: [usize; 2] },
+    /// Value, and cover where the file has it.
+    Leaf(f32, Option<f32>),
+    Split {
+        split: Split,
+        children: [usize; 2],
+    },
 }
 
 /// A tree in the arrays of its file. Nodes have ids; what is not an id of a node must be refused by `node`.
@@ -144,7 +148,8 @@ fn emit(tree: &impl Tree, builder: &mut Builder) -> Result<(), ImportError> {
         }
         reached += 1;
         match tree.node(id, builder)? {
-            Item::Leaf(value) => builder.leaf(value),
+            Item::Leaf(value, None) => builder.leaf(value),
+            Item::Leaf(value, Some(cover)) => builder.covered_leaf(value, cover),
             Item::Split {
                 split,
                 children: [left, right],

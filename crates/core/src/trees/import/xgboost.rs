@@ -288,10 +288,13 @@ impl<'a> Decoded<'a> {
             ("split_indices", tree.split_indices.len()),
             ("default_left", tree.default_left.len()),
         ];
-        let split_type = Some(("split_type", tree.split_type.len())).filter(|(_, len)| *len > 0);
+        let optional = [
+            ("split_type", tree.split_type.len()),
+            ("sum_hessian", tree.sum_hessian.len()),
+        ];
         if let Some((what, len)) = lengths
             .into_iter()
-            .chain(split_type)
+            .chain(optional.into_iter().filter(|(_, len)| *len > 0))
             .find(|(_, len)| *len != nodes)
         {
             return Err(ImportError::new(
@@ -401,7 +404,10 @@ impl Tree for Decoded<'_> {
         let tree = self.tree;
         let condition = tree.split_conditions[id].0;
         if tree.left_children[id] == NONE && tree.right_children[id] == NONE {
-            return Ok(Item::Leaf(condition * self.weight));
+            // A custom objective may have hessians below zero, and then no covers.
+            let hessian = tree.sum_hessian.get(id).map(|hessian| hessian.0);
+            let cover = hessian.filter(|hessian| hessian.is_finite() && *hessian >= 0.0);
+            return Ok(Item::Leaf(condition * self.weight, cover));
         }
         let child = |of: &[i64]| usize::try_from(of[id]).unwrap_or(usize::MAX);
         let (left, right) = (child(&tree.left_children), child(&tree.right_children));

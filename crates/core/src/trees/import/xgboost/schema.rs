@@ -70,6 +70,8 @@ pub(super) struct JsonTree {
     pub(super) split_indices: Vec<u64>,
     pub(super) default_left: Vec<Flag>,
     #[serde(default)]
+    pub(super) sum_hessian: Vec<Number>,
+    #[serde(default)]
     pub(super) split_type: Vec<u8>,
     #[serde(default)]
     pub(super) categories: Vec<u64>,

@@ -160,7 +160,7 @@ fn contributions_are_the_shapley_values_of_brute_force() {
                         "round {round}: {found} is not {expected}"
                     );
                 }
-                let base = f64::from([0.5, -2.0][class]);
+                let base = [0.5, -2.0][class];
                 assert!((own[FEATURES] - base - value(0)).abs() < 1e-12);
                 let sum: f64 = own.iter().sum();
                 assert!(

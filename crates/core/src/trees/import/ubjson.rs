@@ -100,8 +100,11 @@ impl<'de> Reader<'de> {
     fn length(&mut self) -> Result<usize, Error> {
         let marker = self.byte()?;
         let length = self.integer(marker)?;
+        // What an index cannot hold lies behind the end of any file.
+        let index = |length| usize::try_from(length).unwrap_or(usize::MAX);
         length
-            .and_then(|length| usize::try_from(length).ok())
+            .and_then(|length| u64::try_from(length).ok())
+            .map(index)
             .ok_or_else(|| de::Error::custom("expected a length that is not negative"))
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads a file, a clock, the network or ambient randomness: callers pass bytes, `now_ms` and seeds.
 
+pub mod aggregates;
 pub mod bytes;
 pub mod candidates;
 pub mod catalogue;

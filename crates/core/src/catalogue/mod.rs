@@ -4,10 +4,12 @@ mod video;
 
 pub use video::{MAX_LINE_BYTES, Video, VideoError};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A video's id in its catalogue: 1 to [`ItemId::MAX_BYTES`] bytes of UTF-8 without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ItemId(String);
 
 /// Why a string is no item id.
@@ -50,6 +52,20 @@ impl ItemId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ItemId {
+    type Error = ItemIdError;
+
+    fn try_from(id: String) -> Result<Self, ItemIdError> {
+        Self::new(id)
+    }
+}
+
+impl From<ItemId> for String {
+    fn from(id: ItemId) -> Self {
+        id.0
     }
 }
 

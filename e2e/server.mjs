@@ -58,6 +58,15 @@ function behindBinding(worker) {
   return () => new Response("the encoder is down", { status: 500 });
 }
 
+/** What wrangler.toml says in comments: aggregates turned on. */
+function withAggregates(worker, { token }) {
+  return {
+    ...worker,
+    durableObjects: { AGGREGATES: { className: "Aggregates", useSQLite: true } },
+    bindings: { ...worker.bindings, AGGREGATES_ENABLED: "true", ...(token && { AGGREGATES_TOKEN: token }) },
+  };
+}
+
 /** Starts one worker on a loopback port. */
 async function start(worker, port) {
   const miniflare = new Miniflare({
@@ -89,11 +98,13 @@ async function start(worker, port) {
  * @param {string} options.site directory of the static files
  * @param {number} [options.port] 0 picks a free one
  * @param {"ready"|"failing"|"unbound"} [options.encoder] what answers behind the encoder's service binding
+ * @param {{token?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory
  * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch}>} `url` has no slash at its
  *   end; `askEncoder` takes a path and reaches the encoder's worker, which the site itself does not expose
  */
-export async function startSite({ site, port = 0, encoder = "ready" }) {
-  const recs = workerFrom("wrangler.toml", checkedSite(site));
+export async function startSite({ site, port = 0, encoder = "ready", aggregates }) {
+  const plain = workerFrom("wrangler.toml", checkedSite(site));
+  const recs = aggregates ? withAggregates(plain, aggregates) : plain;
   const started = [];
   const dispose = async () => {
     for (const worker of started.reverse()) await worker.dispose();

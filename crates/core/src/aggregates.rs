@@ -315,10 +315,7 @@ mod tests {
 
     fn parsed(body: &str) -> Result<Batch, String> {
         let batch: Batch = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        batch
-            .check()
-            .map(|()| batch)
-            .map_err(|error| error.to_string())
+        batch.check().map(|()| batch).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -369,7 +366,10 @@ mod tests {
         let cases = [
             ("{}", "no rows"),
             (many.as_str(), "501 rows"),
-            (r#"{"items":[{"item":"a","viewer":"x"}]}"#, "unknown field `viewer`"),
+            (
+                r#"{"items":[{"item":"a","viewer":"x"}]}"#,
+                "unknown field `viewer`",
+            ),
             (r#"{"items":[{"item":"","clicks":1}]}"#, "an item id is empty"),
             (
                 r#"{"items":[{"item":"a","clicks":1001}]}"#,
@@ -377,10 +377,16 @@ mod tests {
             ),
             (r#"{"items":[{"item":"a","clicks":-1}]}"#, "invalid value"),
             (r#"{"items":[{"item":"a","clicks":1.5}]}"#, "invalid type"),
-            (r#"{"pairs":[{"item":"a","with":"a","count":1}]}"#, "the same video"),
+            (
+                r#"{"pairs":[{"item":"a","with":"a","count":1}]}"#,
+                "the same video",
+            ),
             (r#"{"pairs":[{"item":"a","with":"b"}]}"#, "missing field `count`"),
             (r#"{"arms":[{"experiment":"e","arm":"a b"}]}"#, "`arm` is \"a b\""),
-            (r#"{"arms":[{"experiment":"","arm":"a"}]}"#, "`experiment` is \"\""),
+            (
+                r#"{"arms":[{"experiment":"","arm":"a"}]}"#,
+                "`experiment` is \"\"",
+            ),
             (
                 r#"{"arms":[{"experiment":"e","arm":"a","outcomes":1,"sumSquares":1000001}]}"#,
                 "`sumSquares`",
@@ -401,7 +407,13 @@ mod tests {
         assert!(matches!(pair, Line::Pair(pair) if pair.with == id("b")));
         let arm = parse_line(r#"{"experiment":"e","arm":"a","exposures":7,"outcomes":3}"#).unwrap();
         assert!(matches!(arm, Line::Arm(arm) if arm.sum_squares.is_none() && arm.exposures == 7));
-        for bad in ["", "{", "{}", r#"{"item":"a","clicks":1,"count":1}"#, r#"{"arm":"a"}"#] {
+        for bad in [
+            "",
+            "{",
+            "{}",
+            r#"{"item":"a","clicks":1,"count":1}"#,
+            r#"{"arm":"a"}"#,
+        ] {
             assert!(parse_line(bad).is_err(), "{bad}");
         }
     }

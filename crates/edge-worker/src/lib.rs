@@ -1,8 +1,10 @@
 //! Candidate retrieval in a Cloudflare Worker.
 //!
 //! `routes` answers requests, `query` parses them, `bundle` loads and keeps the bundle, `encoder` asks the encoder
-//! behind its service binding, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer.
+//! behind its service binding, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer;
+//! where the owner turned them on, `aggregates` adds up counts that have no viewer in them.
 
+mod aggregates;
 mod bundle;
 mod encoder;
 mod problem;

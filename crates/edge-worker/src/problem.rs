@@ -32,6 +32,17 @@ impl Problem {
         Self::new(422, "Value not allowed", detail.into())
     }
 
+    /// 401: no token, or another one.
+    pub fn unauthorised() -> Self {
+        let detail = "expected the site's token as `Authorization: Bearer …`".to_owned();
+        Self::new(401, "Token expected", detail)
+    }
+
+    /// 403: this site does not do that.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(403, "Turned off", detail.into())
+    }
+
     /// 404.
     pub fn not_found(path: &str) -> Self {
         let detail = format!("there is nothing at {path}; see docs/http-api.json for the paths");
@@ -77,8 +88,10 @@ impl Problem {
         if let Some(allow) = self.allow {
             headers.set("allow", allow)?;
         }
-        if self.status == 503 {
-            headers.set("retry-after", "5")?;
+        match self.status {
+            401 => headers.set("www-authenticate", "Bearer")?,
+            503 => headers.set("retry-after", "5")?,
+            _ => {}
         }
         Ok(Response::from_bytes(body.to_string().into_bytes())?
             .with_status(self.status)

@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use futures_util::StreamExt;
+use recsys_core::aggregates::Batch;
 use recsys_core::candidates::MEDIA_TYPE;
 use recsys_core::catalogue::ItemId;
 use serde::Deserialize;
@@ -9,6 +10,8 @@ use worker::Request;
 
 /// The most bytes of a JSON body.
 const MAX_JSON_BYTES: usize = 1 << 20;
+/// The most bytes of a batch of counts: 500 rows with long ids.
+const MAX_BATCH_BYTES: usize = 1 << 18;
 /// The most bytes of a picture.
 const MAX_PICTURE_BYTES: usize = 8 << 20;
 /// The most results.
@@ -111,6 +114,15 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
     })
 }
 
+/// The counts of `POST /v1/aggregates`.
+pub async fn batch(request: &mut Request) -> Result<Batch, Problem> {
+    let batch: Batch = json_of(request, MAX_BATCH_BYTES).await?;
+    batch
+        .check()
+        .map_err(|error| Problem::refused(error.to_string()))?;
+    Ok(batch)
+}
+
 /// The query of `GET /v1/search?q=…&k=…`.
 pub fn search_by_url(request: &Request) -> Result<Recs, Problem> {
     let url = request.url()?;
@@ -157,11 +169,16 @@ fn media_type(request: &Request) -> Result<String, Problem> {
 }
 
 async fn json<T: for<'de> Deserialize<'de>>(request: &mut Request) -> Result<T, Problem> {
+    json_of(request, MAX_JSON_BYTES).await
+}
+
+/// A body of JSON of at most `limit` bytes.
+async fn json_of<T: for<'de> Deserialize<'de>>(request: &mut Request, limit: usize) -> Result<T, Problem> {
     let kind = media_type(request)?;
     if kind != "application/json" {
         return Err(Problem::media_type("application/json", &kind));
     }
-    let bytes = body(request, MAX_JSON_BYTES).await?;
+    let bytes = body(request, limit).await?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Problem::malformed(format!("the body is not as expected: {e}")))
 }

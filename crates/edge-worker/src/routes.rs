@@ -1,5 +1,6 @@
 //! Paths and what they do.
 
+use crate::aggregates;
 use crate::bundle::{self, Loaded};
 use crate::encoder;
 use crate::problem::Problem;
@@ -35,9 +36,15 @@ pub async fn answer(mut request: Request, env: &Env) -> Result<Response, Problem
                 "no-cache",
             )?)
         }
+        ("/v1/aggregates", Method::Post) => {
+            aggregates::check_on(env)?;
+            let batch = query::batch(&mut request).await?;
+            aggregates::add(env, &*loaded(env).await?, batch).await
+        }
+        ("/v1/aggregates", Method::Get) => aggregates::export(env, &request).await,
         ("/healthz", Method::Get) => health(env).await,
         ("/v1/recs" | "/recs", _) => Err(Problem::method("POST")),
-        ("/v1/search", _) => Err(Problem::method("GET, POST")),
+        ("/v1/search" | "/v1/aggregates", _) => Err(Problem::method("GET, POST")),
         ("/v1/manifest" | "/healthz", _) => Err(Problem::method("GET")),
         (path, _) => Err(Problem::not_found(path)),
     }

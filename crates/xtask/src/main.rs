@@ -20,7 +20,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Task {
     /// Compile the command, both workers and the browser module into dist/
-    Build,
+    Build(wasm::Args),
     /// Make the demo catalogue, index it, train its ranker and serve the page
     Demo(demo::Args),
     /// Run every test: Rust, Rust as wasm, workerd, browser
@@ -30,7 +30,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     std::env::set_current_dir(run::root()?)?;
     match Cli::parse().task {
-        Task::Build => wasm::build_all().map(|_| ()),
+        Task::Build(args) => wasm::build(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
     }

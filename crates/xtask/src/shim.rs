@@ -1,13 +1,13 @@
 //! The JavaScript entry of a worker around wasm-bindgen's output.
 //!
-//! It does what worker-build 0.8.7 does for a `fetch` handler: a class whose `fetch` calls the export with `env` and
-//! `ctx`, and a fresh instance of the module after a trap.
+//! It does what worker-build 0.8.7 does for a `fetch` handler and for a Durable Object: classes whose `fetch` calls the
+//! export with `env` and `ctx`, and a fresh instance of the module after a trap.
 
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 
 const ENTRY: &str = r#"// Made by `cargo xtask build`.
-import { WorkerEntrypoint } from "cloudflare:workers";
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "./index.js";
 
 const state = wasm.__worker_init_state();
@@ -22,13 +22,16 @@ function noteTrap(error) {
 // A trap outside the handler's own promise still means a fresh instance for the next request.
 addEventListener("error", (event) => noteTrap(event.error));
 
+function freshAfterTrap() {
+  if (!state.criticalError) return;
+  wasm.__wbg_reset_state();
+  state.criticalError = false;
+  state.instanceId += 1;
+}
+
 export default class extends WorkerEntrypoint {
   async fetch(request) {
-    if (state.criticalError) {
-      wasm.__wbg_reset_state();
-      state.criticalError = false;
-      state.instanceId += 1;
-    }
+    freshAfterTrap();
     try {
       return await wasm.fetch.call(this, request, this.env, this.ctx);
     } catch (error) {
@@ -39,9 +42,31 @@ export default class extends WorkerEntrypoint {
 }
 "#;
 
-/// Writes `worker.js` beside wasm-bindgen's `index.js`, and turns the source-phase import of the module into a plain
+/// A Durable Object; `NAME` is its class. Its half in Rust is made anew where the module was.
+const OBJECT: &str = r#"
+export class NAME extends DurableObject {
+  #inner;
+  #instance;
+
+  async fetch(request) {
+    freshAfterTrap();
+    if (this.#instance !== state.instanceId) {
+      this.#inner = new wasm.NAME(this.ctx, this.env);
+      this.#instance = state.instanceId;
+    }
+    try {
+      return await this.#inner.fetch(request);
+    } catch (error) {
+      noteTrap(error);
+      throw error;
+    }
+  }
+}
+"#;
+
+/// Writes `worker.js` beside wasm-bindgen's `index.js`, with the Durable Objects of these classes, and turns the source-phase import of the module into a plain
 /// one, which is what workerd gives a compiled module for.
-pub(crate) fn write(folder: &Path) -> Result<()> {
+pub(crate) fn write(folder: &Path, objects: &[&str]) -> Result<()> {
     let index = folder.join("index.js");
     let text = std::fs::read_to_string(&index).with_context(|| index.display().to_string())?;
     let plain = text.replace("import source ", "import ");
@@ -52,7 +77,16 @@ pub(crate) fn write(folder: &Path) -> Result<()> {
             index.display()
         );
     }
+    let mut entry = ENTRY.to_owned();
+    for name in objects {
+        ensure!(
+            plain.contains(&format!("export class {name} ")),
+            "{}: expected a class {name}, as crates/xtask/src/wasm.rs names it",
+            index.display()
+        );
+        entry.push_str(&OBJECT.replace("NAME", name));
+    }
     std::fs::write(&index, plain)?;
-    std::fs::write(folder.join("worker.js"), ENTRY)?;
+    std::fs::write(folder.join("worker.js"), entry)?;
     Ok(())
 }

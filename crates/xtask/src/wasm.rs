@@ -27,21 +27,46 @@ pub(crate) const MODULES: [(&str, &str); 3] = [
     ("recsys-edge-encoder", "wasm-encoder"),
 ];
 
+/// Options of the build.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out what compiles tract, the command and the encoder: the browser module and the retrieval worker alone
+    #[arg(long)]
+    light: bool,
+}
+
+/// Compiles what the options say.
+pub(crate) fn build(args: &Args) -> Result<()> {
+    if !args.light {
+        return build_all().map(|_| ());
+    }
+    setup::wasm_targets()?;
+    setup::npm_packages()?;
+    light()
+}
+
+/// The modules that do not need tract.
+fn light() -> Result<()> {
+    step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
+    step("edge worker", || {
+        let out = Path::new("dist/edge-worker");
+        worker("recsys-edge-worker", "wasm", "-O3", &["Aggregates"], out)
+    })
+}
+
 /// Compiles the command and every wasm module; returns the command's path.
 pub(crate) fn build_all() -> Result<PathBuf> {
     setup::wasm_targets()?;
     setup::npm_packages()?;
     let recsys = step("the recsys command", command)?;
-    step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
-    step("edge worker", || {
-        worker("recsys-edge-worker", "wasm", "-O3", Path::new("dist/edge-worker"))
-    })?;
+    light()?;
     step("edge encoder", || {
         worker(
             "recsys-edge-encoder",
             "wasm-encoder",
             // tract is 23 MB of wasm: -O3 takes four minutes over it.
             "-O1",
+            &[],
             Path::new("dist/edge-encoder"),
         )
     })?;
@@ -101,7 +126,8 @@ fn browser(out: &Path) -> Result<()> {
     Ok(())
 }
 
-fn worker(package: &str, profile: &str, level: &str, out: &Path) -> Result<()> {
+/// Compiles a worker; `objects` are the classes of its Durable Objects.
+fn worker(package: &str, profile: &str, level: &str, objects: &[&str], out: &Path) -> Result<()> {
     let module = compile(package, profile)?;
     let sources = [
         module.as_path(),
@@ -119,7 +145,7 @@ fn worker(package: &str, profile: &str, level: &str, out: &Path) -> Result<()> {
             .force_enable_abort_handler(true)
             .generate(out)?;
         optimise(&out.join("index_bg.wasm"), level)?;
-        shim::write(out)
+        shim::write(out, objects)
     })
 }
 

@@ -1,0 +1,161 @@
+//! `/v1/aggregates`: counts in from browsers, their sums out to the owner. Off until the owner binds the object and
+//! sets the variable.
+
+mod object;
+
+use crate::bundle::Loaded;
+use crate::problem::Problem;
+use crate::reply;
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt, stream};
+use object::{NEXT_HEADER, Table};
+use recsys_core::aggregates::Batch;
+use recsys_core::catalogue::ItemId;
+use std::pin::pin;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use worker::{Delay, Env, Headers, Method, Request, RequestInit, Response, Stub};
+
+/// The binding of the object that holds the sums.
+const BINDING: &str = "AGGREGATES";
+/// The variable that turns the path on.
+const SWITCH: &str = "AGGREGATES_ENABLED";
+/// The secret that reads the sums.
+const TOKEN: &str = "AGGREGATES_TOKEN";
+/// A shorter secret counts as none, in bytes.
+const MIN_TOKEN_BYTES: usize = 16;
+/// The one object: its sums are the site's.
+const OBJECT: &str = "site";
+/// How long the object may take. One that trapped never answers.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What an answer of the object may be.
+type Asked = Result<Response, Problem>;
+
+/// Adds a browser's counts to the sums; rows of videos that the bundle lacks are left out.
+///
+/// # Errors
+/// The path is off, or the object does not answer.
+pub async fn add(env: &Env, bundle: &Loaded, mut batch: Batch) -> Asked {
+    let stub = stub(env)?;
+    let sent = batch.rows();
+    let known = |id: &ItemId| bundle.items.row(id.as_str()).is_some();
+    batch.items.retain(|row| known(&row.item));
+    batch.pairs.retain(|row| known(&row.item) && known(&row.with));
+    let taken = match batch.rows() {
+        0 => 0,
+        _ => stored(&stub, &batch).await?,
+    };
+    let body = serde_json::json!({ "taken": taken, "dropped": sent.saturating_sub(taken) });
+    Ok(reply::with_type(
+        body.to_string().into_bytes(),
+        "application/json",
+        "no-store",
+    )?)
+}
+
+/// Rows that the object took.
+async fn stored(stub: &Stub, batch: &Batch) -> Result<usize, Problem> {
+    let body = serde_json::to_string(batch).map_err(|error| Problem::unavailable(error.to_string()))?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post).with_body(Some(body.into()));
+    let request = Request::new_with_init("http://aggregates.local/add", &init)?;
+    let mut answer = call(stub, request).await?;
+    Ok(answer.json().await?)
+}
+
+/// The sums as JSON Lines, to whoever knows the token.
+///
+/// # Errors
+/// The path is off, no token is set, another one came, or the object does not answer.
+pub async fn export(env: &Env, request: &Request) -> Asked {
+    let stub = stub(env)?;
+    authorise(env, request)?;
+    // Asked for before the answer starts, so that an object that fails is a problem document.
+    let (lines, next) = page(&stub, Some((Table::Items, 0))).await?;
+    let rest = stream::unfold((stub, next), |(stub, at)| async move {
+        at?;
+        let piece = page(&stub, at).await;
+        Some(match piece {
+            Ok((lines, next)) => (Ok(lines), (stub, next)),
+            Err(_) => (
+                Err(worker::Error::from("the sums could not be read to their end")),
+                (stub, None),
+            ),
+        })
+    });
+    let all = stream::once(async move { Ok::<_, worker::Error>(lines) }).chain(rest);
+    let headers = Headers::new();
+    headers.set("content-type", "application/jsonl")?;
+    headers.set("cache-control", "no-store")?;
+    headers.set("x-content-type-options", "nosniff")?;
+    Ok(Response::from_stream(all)?.with_headers(headers))
+}
+
+/// Some lines, and where the next ones start.
+type Page = (Vec<u8>, Option<(Table, i64)>);
+
+async fn page(stub: &Stub, at: Option<(Table, i64)>) -> Result<Page, Problem> {
+    let Some((table, after)) = at else {
+        return Ok((Vec::new(), None));
+    };
+    let url = format!("http://aggregates.local/{}/{after}", table.name());
+    let mut answer = call(stub, Request::new(&url, Method::Get)?).await?;
+    let next = answer
+        .headers()
+        .get(NEXT_HEADER)?
+        .and_then(|next| next.parse().ok());
+    let next = next
+        .map(|after| (table, after))
+        .or_else(|| Some((table.next()?, 0)));
+    Ok((answer.bytes().await?, next))
+}
+
+/// Says where the path is off, before anything of the request is read.
+///
+/// # Errors
+/// It is.
+pub fn check_on(env: &Env) -> Result<(), Problem> {
+    stub(env).map(|_| ())
+}
+
+/// The object, where the path is on.
+fn stub(env: &Env) -> Result<Stub, Problem> {
+    let on = env.var(SWITCH).is_ok_and(|value| value.to_string() == "true");
+    let namespace = env.durable_object(BINDING).ok().filter(|_| on);
+    let namespace = namespace.ok_or_else(|| {
+        Problem::forbidden(format!(
+            "aggregates are off on this site; its owner turns them on in wrangler.toml ({BINDING} and {SWITCH})"
+        ))
+    })?;
+    Ok(namespace.id_from_name(OBJECT)?.get_stub()?)
+}
+
+fn authorise(env: &Env, request: &Request) -> Result<(), Problem> {
+    let token = env.secret(TOKEN).map(|secret| secret.to_string());
+    let token = token.ok().filter(|token| token.len() >= MIN_TOKEN_BYTES);
+    let token = token.ok_or_else(|| {
+        Problem::forbidden(format!(
+            "no token of at least {MIN_TOKEN_BYTES} bytes is set on this site; set one with `wrangler secret put {TOKEN}`"
+        ))
+    })?;
+    let header = request.headers().get("authorization")?.unwrap_or_default();
+    let (scheme, given) = header.split_once(' ').unwrap_or_default();
+    let same = given.as_bytes().ct_eq(token.as_bytes());
+    if scheme.eq_ignore_ascii_case("bearer") && bool::from(same) {
+        Ok(())
+    } else {
+        Err(Problem::unauthorised())
+    }
+}
+
+async fn call(stub: &Stub, request: Request) -> Asked {
+    let answer = pin!(stub.fetch_with_request(request));
+    match select(answer, pin!(Delay::from(DEADLINE))).await {
+        Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
+        Either::Left(_) => Err(Problem::unavailable("the object of the sums failed")),
+        Either::Right(_) => Err(Problem::unavailable(
+            "the object of the sums did not answer in time",
+        )),
+    }
+}

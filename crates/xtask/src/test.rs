@@ -25,7 +25,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     step("formatting", || self::run_cargo(&["fmt", "--all", "--check"]))?;
     step("lints", lints)?;
     step("Rust tests", native_tests)?;
-    step("Rust tests as wasm", wasm_tests)?;
+    step("Rust tests as wasm", || wasm_tests("+simd128"))?;
+    step("Rust tests as wasm without SIMD", || wasm_tests("-simd128"))?;
     if args.rust {
         return Ok(());
     }
@@ -87,7 +88,7 @@ fn wasm_lints() -> Result<()> {
 const WASM_TESTS: [&str; 4] = ["trees_format", "trees_import", "trees_kernel", "trees_shap"];
 
 /// The core's tests compiled to wasm (WASI, for a test needs a clock, arguments and files) and run by Node.
-fn wasm_tests() -> Result<()> {
+fn wasm_tests(feature: &str) -> Result<()> {
     let runner = std::fs::canonicalize("e2e/wasi-runner.mjs")?;
     let runner = format!("node {}", runner.display());
     exec(
@@ -103,6 +104,7 @@ fn wasm_tests() -> Result<()> {
             ])
             .args(WASM_TESTS.iter().flat_map(|test| ["--test", test]))
             .args(["--target", "wasm32-wasip1"])
+            .env("RUSTFLAGS", format!("-Ctarget-feature={feature}"))
             .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner),
     )
 }

@@ -1,13 +1,14 @@
-//! Scores rows: walks every tree for a block of rows, so that a tree's nodes are read from cache.
+//! Scores rows: many at once by their leaf masks, a few by walking the trees.
 //!
 //! Leaves are f32 and sums are f64, in the order of the trees, so a score is the same bit for bit natively
 //! and in WebAssembly, whatever the number of rows.
 
 use super::model::{Link, Model, Node, flags};
+use super::quickscorer::LANES;
 use thiserror::Error;
 
-/// Rows that share one pass over the trees.
-const BLOCK: usize = 64;
+/// Below this many rows, walking is quicker than a block that is mostly empty.
+const FEW: usize = 8;
 
 /// LightGBM's `kZeroThreshold`: values at most this far from zero count as zero.
 pub(super) const ZERO: f32 = 1e-35;
@@ -43,32 +44,34 @@ impl Model {
                 out: out.len(),
             });
         }
-        for (rows, out) in rows.chunks(BLOCK * features).zip(out.chunks_mut(BLOCK * classes)) {
-            self.score_block(rows, out);
+        // A last block of few rows is walked.
+        let masked = if n % LANES < FEW { n - n % LANES } else { n };
+        let (masked_rows, rows) = rows.split_at(masked * features);
+        let (masked_out, out) = out.split_at_mut(masked * classes);
+        if masked > 0 {
+            self.scorer.score(self, masked_rows, masked_out);
+        }
+        for (row, out) in rows.chunks_exact(features).zip(out.chunks_exact_mut(classes)) {
+            self.walk(row, out);
         }
         Ok(())
     }
 
-    /// At most [`BLOCK`] rows.
-    fn score_block(&self, rows: &[f32], out: &mut [f32]) {
+    /// Raw scores of one row.
+    fn walk(&self, row: &[f32], out: &mut [f32]) {
         let mut start = 0;
-        for (class, (&end, &base)) in self.class_ends.iter().zip(&self.base).enumerate() {
-            let mut sums = [f64::from(base); BLOCK];
-            for &root in &self.roots[start..end] {
-                for (row, sum) in rows.chunks_exact(self.features).zip(&mut sums) {
-                    *sum += f64::from(self.leaf(root, row));
-                }
-            }
-            for (out, sum) in out.chunks_exact_mut(self.base.len()).zip(&sums) {
-                out[class] = *sum as f32;
-            }
+        for ((out, &end), &base) in out.iter_mut().zip(&self.class_ends).zip(&self.base) {
+            let leaves = self.roots[start..end]
+                .iter()
+                .map(|root| f64::from(self.leaf(*root, row)));
+            *out = leaves.fold(f64::from(base), |sum, leaf| sum + leaf) as f32;
             start = end;
         }
     }
 
     /// The leaf that a row falls into. Ends because a child's index is above its parent's.
     #[inline]
-    fn leaf(&self, root: Link, row: &[f32]) -> f32 {
+    pub(super) fn leaf(&self, root: Link, row: &[f32]) -> f32 {
         let mut link = root;
         loop {
             match link.resolve() {
@@ -100,7 +103,7 @@ impl Model {
 }
 
 /// Whether a category is in a set; what lies behind the set's last word is not.
-fn contains(words: &[u32], category: u32) -> bool {
+pub(super) fn contains(words: &[u32], category: u32) -> bool {
     words
         .get(category as usize / 32)
         .is_some_and(|word| word >> (category % 32) & 1 == 1)

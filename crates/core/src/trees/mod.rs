@@ -14,6 +14,7 @@ pub mod import;
 mod kernel;
 mod model;
 mod output;
+mod quickscorer;
 mod shap;
 
 pub use crate::bytes::FormatError;

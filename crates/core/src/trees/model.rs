@@ -5,6 +5,7 @@
 //! shared nodes and dangling children cannot be expressed.
 
 use super::output::{Activation, Output};
+use super::quickscorer::QuickScorer;
 use std::fmt::Display;
 use thiserror::Error;
 
@@ -124,6 +125,8 @@ pub struct Model {
     /// For each category set, the index behind its last word.
     pub(super) set_ends: Vec<usize>,
     pub(super) words: Vec<u32>,
+    /// Made from the rest once that is complete.
+    pub(super) scorer: QuickScorer,
 }
 
 impl Model {
@@ -276,6 +279,7 @@ impl Builder {
             covers: Vec::new(),
             set_ends: Vec::new(),
             words: Vec::new(),
+            scorer: QuickScorer::default(),
         };
         Ok(Self {
             model,
@@ -429,6 +433,7 @@ impl Builder {
         if self.model.covers.len() != self.model.leaves.len() {
             self.model.covers = Vec::new();
         }
+        self.model.scorer = QuickScorer::new(&self.model);
         Ok(self.model)
     }
 

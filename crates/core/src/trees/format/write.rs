@@ -4,10 +4,11 @@ use super::{BYTE_FEATURES, FLOAT_COVERS, MAGIC, SPLIT, VERSION};
 use crate::bytes::Sink;
 use crate::trees::model::{Link, Model, Node, flags};
 use crate::trees::output::Activation;
+use crate::trees::quickscorer::thresholds;
 
 /// The bytes of a ranker file, as the [module](super) lays them out.
 pub fn to_bytes(model: &Model) -> Vec<u8> {
-    let thresholds = thresholds_by_feature(model);
+    let thresholds = thresholds(model);
     let operands: Vec<u32> = model
         .nodes
         .iter()
@@ -91,22 +92,6 @@ fn activation_code(activation: Activation) -> usize {
         Activation::Softplus => 4,
         Activation::Softmax => 5,
     }
-}
-
-fn thresholds_by_feature(model: &Model) -> Vec<Vec<f32>> {
-    let mut thresholds = vec![Vec::new(); model.features];
-    for node in model
-        .nodes
-        .iter()
-        .filter(|node| node.flags & flags::CATEGORICAL == 0)
-    {
-        thresholds[usize::from(node.feature)].push(f32::from_bits(node.operand));
-    }
-    for of_feature in &mut thresholds {
-        of_feature.sort_unstable_by(f32::total_cmp);
-        of_feature.dedup();
-    }
-    thresholds
 }
 
 fn operand(node: &Node, thresholds: &[Vec<f32>]) -> u32 {

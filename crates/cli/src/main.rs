@@ -29,6 +29,8 @@ enum Command {
     DemoWorld(commands::demo_world::Args),
     /// Compare random, popularity, similarity and the full path on the newest events
     Eval(commands::eval::Args),
+    /// Turn a public data set into a catalogue, events and vectors
+    Import(commands::import::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
     Index(commands::index::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
@@ -49,6 +51,7 @@ fn main() -> std::process::ExitCode {
         Command::DemoVectors(args) => commands::demo_vectors::run(args),
         Command::DemoWorld(args) => commands::demo_world::run(args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Search(args) => commands::search::run(args),

@@ -1,15 +1,16 @@
-//! Candidates on their way from the index to the re-ranker: one binary layout, version 1. Little-endian; each
+//! Candidates on their way from the index to the re-ranker: one binary layout, version 2. Little-endian; each
 //! section starts at a multiple of 16 bytes, the gap before it filled with zeros.
 //!
 //! | offset | type | what |
 //! | --- | --- | --- |
 //! | 0 | 4 bytes | magic `RCND` |
-//! | 4 | u32 | version, 1 |
+//! | 4 | u32 | version, 2 |
 //! | 8 | u64 | length in bytes |
 //! | 16 | u32 | n, number of candidates, 0 to 10,000 |
 //! | 20 | u32 | dim, 8 to 2,048 |
 //! | 24 | u32 | source: 0 personal, 1 popular, 2 search |
 //! | 28 | u32 | number of notes: 1, or 2 where the answer is degraded |
+//! | 32 | u32 | number of neighbours, of all candidates together, at most 64 a candidate |
 //! | section pair | strings | notes: the bundle's name, then why the answer is degraded |
 //! | section | f32 × dim | mean of the codes |
 //! | section | u32 × n | rows in the item table |
@@ -17,12 +18,17 @@
 //! | section | f32 × n | scales of the codes |
 //! | section | i8 × n × dim | codes |
 //! | section | u16 × n, u16 × n, u32 × n | category, language, creator codes |
+//! | section | u64 × n | tags |
 //! | 5 sections | f32 × n | duration, upload day, impressions, clicks, popularity |
+//! | section | u32 × (n + 1) | where each candidate's neighbours start and the last one's end |
+//! | section | u32 × neighbours | hashes of the ids of the videos that are watched along with it |
+//! | section | u16 × neighbours | their weights in 1/65,535 |
 //! | section pair | strings | ids |
 //! | section pair | strings | cards |
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
-use crate::catalogue::{ItemFacts, ItemId};
+use crate::catalogue::{ItemFacts, ItemId, id_hash};
+use crate::cowatch::{CoWatch, MAX_NEIGHBOURS, Neighbour};
 use crate::items::ItemTable;
 use crate::shard::{Hit, Shard, dequantise};
 use serde::{Deserialize, Serialize};
@@ -33,7 +39,7 @@ pub const MEDIA_TYPE: &str = "application/vnd.recsys.candidates";
 pub const MAX_CANDIDATES: u32 = 10_000;
 
 const MAGIC: [u8; 4] = *b"RCND";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Where candidates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +66,8 @@ pub struct Candidate {
     pub facts: ItemFacts,
     /// `dim` values, of about unit length, as the shard stores it.
     pub vector: Vec<f32>,
+    /// What is watched along with it, at most [`MAX_NEIGHBOURS`]; a session keeps them with a click.
+    pub neighbours: Vec<Neighbour>,
     /// A JSON object with what a page shows.
     pub card: String,
 }
@@ -86,6 +94,8 @@ pub struct Slice<'a> {
     pub dim: usize,
     /// The item table.
     pub items: &'a ItemTable,
+    /// What is watched along with what; `None` where the bundle has no such file.
+    pub co_watch: Option<&'a CoWatch>,
     /// The hits, best first.
     pub hits: &'a [Hit],
     /// Where they come from.
@@ -97,6 +107,12 @@ pub struct Slice<'a> {
 }
 
 impl Slice<'_> {
+    fn neighbours(&self, row: usize) -> Vec<Neighbour> {
+        let name = |row| id_hash(self.items.id(row));
+        self.co_watch
+            .map_or_else(Vec::new, |file| file.neighbours(row, name))
+    }
+
     /// The binary layout.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -113,6 +129,12 @@ impl Slice<'_> {
         sink.u32(u32::try_from(dim).unwrap_or(u32::MAX));
         sink.u32(source);
         sink.u32(1 + u32::from(self.degraded.is_some()));
+        let (mut starts, mut neighbours) = (vec![0u32], Vec::new());
+        for hit in hits {
+            neighbours.extend(self.neighbours(hit.row as usize));
+            starts.push(u32::try_from(neighbours.len()).unwrap_or(u32::MAX));
+        }
+        sink.u32(starts.last().copied().unwrap_or(0));
         sink.strings([self.bundle].into_iter().chain(self.degraded).map(str::as_bytes));
         let zeros = vec![0f32; dim];
         sink.section(self.shard.map_or(zeros.as_slice(), Shard::mean));
@@ -134,9 +156,13 @@ impl Slice<'_> {
         sink.section(&facts.iter().map(|f| f.category).collect::<Vec<u16>>());
         sink.section(&facts.iter().map(|f| f.language).collect::<Vec<u16>>());
         sink.section(&facts.iter().map(|f| f.creator).collect::<Vec<u32>>());
+        sink.section(&facts.iter().map(|f| f.tags).collect::<Vec<u64>>());
         for column in COLUMNS {
             sink.section(&facts.iter().map(column).collect::<Vec<f32>>());
         }
+        sink.section(&starts);
+        sink.section(&neighbours.iter().map(|n| n.item).collect::<Vec<u32>>());
+        sink.section(&neighbours.iter().map(|n| n.weight).collect::<Vec<u16>>());
         sink.strings(hits.iter().map(|h| self.items.id(h.row as usize).as_bytes()));
         sink.strings(hits.iter().map(|h| self.items.card(h.row as usize).as_bytes()));
         sink.finish()
@@ -159,6 +185,7 @@ impl Slice<'_> {
                 score: hit.score,
                 facts: self.items.facts(row),
                 vector,
+                neighbours: self.neighbours(row),
                 card,
             })
         };
@@ -198,6 +225,7 @@ impl Candidates {
             _ => Source::Search,
         };
         let n_notes = c.count("number of notes", 1..=2)?;
+        let n_neighbours = c.count("number of neighbours", 0..=(n * MAX_NEIGHBOURS) as u32)?;
         let notes = Strings::read(&mut c, &file, "notes", n_notes)?;
         let mean = c.section::<f32>("mean", dim)?;
         let rows = c.section::<u32>("rows", n)?;
@@ -212,6 +240,7 @@ impl Candidates {
         let category = c.section::<u16>("category", n)?;
         let language = c.section::<u16>("language", n)?;
         let creator = c.section::<u32>("creator", n)?;
+        let tags = c.section::<u64>("tags", n)?;
         let mut columns = Vec::with_capacity(COLUMNS.len());
         for _ in COLUMNS {
             let column = c.section::<f32>("facts", n)?;
@@ -220,10 +249,27 @@ impl Candidates {
             }
             columns.push(column);
         }
+        let starts = c.section::<u32>("starts of neighbours", n + 1)?;
+        let bounds = file.view::<u32>(&starts);
+        let (first, last) = (bounds.first(), bounds.last().map(|&end| end as usize));
+        if first != Some(&0) || last != Some(n_neighbours) || !bounds.is_sorted() {
+            let expected = format!("0 to {n_neighbours}, never decreasing");
+            return Err(c.error("starts of neighbours", expected, "others"));
+        }
+        let hashes = c.section::<u32>("neighbours", n_neighbours)?;
+        let weights = c.section::<u16>("weights of neighbours", n_neighbours)?;
         let ids = Strings::read(&mut c, &file, "ids", n)?;
         let cards = Strings::read(&mut c, &file, "cards", n)?;
         c.end()?;
 
+        let neighbours = |i: usize| {
+            let at = |i: usize| bounds.get(i).map_or(0, |&at| at as usize);
+            let range = at(i)..at(i + 1);
+            let hashes = file.view::<u32>(&hashes).get(range.clone()).unwrap_or_default();
+            let weights = file.view::<u16>(&weights).get(range).unwrap_or_default();
+            let both = hashes.iter().zip(weights);
+            both.map(|(&item, &weight)| Neighbour { item, weight }).collect()
+        };
         let mean = file.view::<f32>(&mean);
         let float = |range, i: usize| file.view::<f32>(range).get(i).copied().unwrap_or(f32::NAN);
         let mut list = Vec::with_capacity(n);
@@ -249,6 +295,7 @@ impl Candidates {
                     .get(i)
                     .copied()
                     .unwrap_or(ItemFacts::NO_CREATOR),
+                tags: file.view::<u64>(&tags).get(i).copied().unwrap_or(0),
                 duration_s: next(),
                 uploaded_day: next(),
                 impressions: next(),
@@ -263,6 +310,7 @@ impl Candidates {
                 score: float(&scores, i),
                 facts,
                 vector,
+                neighbours: neighbours(i),
                 card,
             });
         }
@@ -280,6 +328,7 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cowatch::CoWatchCounts;
     use crate::items::{Dictionaries, ItemRecord, to_bytes};
     use crate::shard::ShardParts;
 
@@ -296,12 +345,14 @@ mod tests {
             facts: ItemFacts {
                 duration_s,
                 category: 0,
+                tags: 1,
                 ..ItemFacts::unknown()
             },
             card: format!("{{\"name\":\"{id}\"}}"),
         };
         let lists = Dictionaries {
             categories: vec!["x".into()],
+            tags: vec!["t".into()],
             ..Dictionaries::default()
         };
         let items = to_bytes(&[record("a", 1.0), record("b", 2.0), record("c", 3.0)], &lists);
@@ -310,6 +361,14 @@ mod tests {
             Shard::open(open(parts.to_bytes())).unwrap(),
             ItemTable::open(open(items)).unwrap(),
         )
+    }
+
+    /// Row 2 was chosen along with row 1.
+    fn co_watch() -> CoWatch {
+        let mut counts = CoWatchCounts::new(3);
+        counts.choose(1, std::iter::empty());
+        counts.choose(2, std::iter::once(1));
+        CoWatch::open(AlignedBytes::copy_of(&counts.to_bytes()), 3).unwrap()
     }
 
     fn bytes() -> Vec<u8> {
@@ -331,6 +390,7 @@ mod tests {
             shard: Some(&shard),
             dim: 8,
             items: &items,
+            co_watch: Some(&co_watch()),
             hits: &hits,
             source: Source::Search,
             bundle: "abc",
@@ -358,6 +418,7 @@ mod tests {
             shard: Some(&shard),
             dim: 8,
             items: &items,
+            co_watch: Some(&co_watch()),
             hits: &hits,
             source: Source::Personal,
             bundle: "b",
@@ -367,6 +428,10 @@ mod tests {
         assert_eq!(format!("{wire:?}"), format!("{direct:?}"));
         assert_eq!(wire.list[0].id.as_str(), "c");
         assert_eq!(wire.list[1].facts.duration_s, 2.0);
+        assert_eq!(
+            (wire.list[0].neighbours[0].item, wire.list[0].facts.tags),
+            (id_hash("b"), 1)
+        );
     }
 
     #[test]

@@ -1,24 +1,27 @@
-//! The item table: id, facts and card of every video of a bundle, version 1. Little-endian; each section starts at a
+//! The item table: id, facts and card of every video of a bundle, version 2. Little-endian; each section starts at a
 //! multiple of 16 bytes, the gap before it filled with zeros.
 //!
 //! | offset | type | what |
 //! | --- | --- | --- |
 //! | 0 | 4 bytes | magic `RITM` |
-//! | 4 | u32 | version, 1 |
+//! | 4 | u32 | version, 2 |
 //! | 8 | u64 | length of the file in bytes |
 //! | 16 | u32 | n, number of videos, 1 to 2^24 |
 //! | 20 | u32 | number of categories, at most 65,534 |
 //! | 24 | u32 | number of languages, at most 65,534 |
 //! | 28 | u32 | number of creators, at most 2^24 |
+//! | 32 | u32 | number of tags, at most 64 |
 //! | section pair | strings | categories: u32 offsets (count + 1), then UTF-8 |
 //! | section pair | strings | languages |
 //! | section pair | strings | creators |
+//! | section pair | strings | tags: the most frequent `genre`s and `keywords` |
 //! | section pair | strings | ids, n |
 //! | section pair | strings | cards, n: JSON objects with what a page shows |
 //! | section | u32 × n | rows sorted by id, for look-up |
 //! | section | u16 × n | category, 65,535 where missing |
 //! | section | u16 × n | language, 65,535 where missing |
 //! | section | u32 × n | creator, 2^32 − 1 where missing |
+//! | section | u64 × n | tags: bit t is tag t |
 //! | 5 sections | f32 × n | duration (s), upload day, impressions, clicks, popularity; NaN where missing |
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
@@ -26,7 +29,7 @@ use crate::catalogue::{ItemFacts, ItemId};
 use std::ops::Range;
 
 const MAGIC: [u8; 4] = *b"RITM";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// One video as it is written into the table.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct Dictionaries {
     pub languages: Vec<String>,
     /// Creators.
     pub creators: Vec<String>,
+    /// Tags (`genre`, `keywords`), at most [`ItemFacts::MAX_TAGS`].
+    pub tags: Vec<String>,
 }
 
 /// The file of an item table. Rows are in the order of `records`.
@@ -58,6 +63,7 @@ pub fn to_bytes(records: &[ItemRecord], dictionaries: &Dictionaries) -> Vec<u8> 
         &dictionaries.categories,
         &dictionaries.languages,
         &dictionaries.creators,
+        &dictionaries.tags,
     ];
     for count in std::iter::once(records.len()).chain(lists.map(Vec::len)) {
         sink.u32(u32::try_from(count).unwrap_or(u32::MAX));
@@ -74,6 +80,7 @@ pub fn to_bytes(records: &[ItemRecord], dictionaries: &Dictionaries) -> Vec<u8> 
     sink.section(&records.iter().map(|r| r.facts.category).collect::<Vec<u16>>());
     sink.section(&records.iter().map(|r| r.facts.language).collect::<Vec<u16>>());
     sink.section(&records.iter().map(|r| r.facts.creator).collect::<Vec<u32>>());
+    sink.section(&records.iter().map(|r| r.facts.tags).collect::<Vec<u64>>());
     sink.section(&column(|f| f.duration_s));
     sink.section(&column(|f| f.uploaded_day));
     sink.section(&column(|f| f.impressions));
@@ -90,12 +97,14 @@ pub struct ItemTable {
     categories: Strings,
     languages: Strings,
     creators: Strings,
+    tag_names: Strings,
     ids: Strings,
     cards: Strings,
     order: Range<usize>,
     category: Range<usize>,
     language: Range<usize>,
     creator: Range<usize>,
+    tags: Range<usize>,
     floats: [Range<usize>; 5],
 }
 
@@ -112,9 +121,11 @@ impl ItemTable {
         let n_categories = c.count("number of categories", 0..=65_534)?;
         let n_languages = c.count("number of languages", 0..=65_534)?;
         let n_creators = c.count("number of creators", 0..=1 << 24)?;
+        let n_tags = c.count("number of tags", 0..=ItemFacts::MAX_TAGS as u32)?;
         let categories = Strings::read(&mut c, &file, "categories", n_categories)?;
         let languages = Strings::read(&mut c, &file, "languages", n_languages)?;
         let creators = Strings::read(&mut c, &file, "creators", n_creators)?;
+        let tag_names = Strings::read(&mut c, &file, "tags", n_tags)?;
         let ids = Strings::read(&mut c, &file, "ids", n)?;
         if let Some(bad) = (0..n)
             .map(|i| ids.get(&file, i))
@@ -159,6 +170,15 @@ impl ItemTable {
         if file.view::<u32>(&creator).iter().any(|&v| !creator_ok(v)) {
             return Err(c.error("creator", format!("codes below {n_creators}"), "a larger one"));
         }
+        let tags = c.section::<u64>("tags of videos", n)?;
+        let unknown_tags = u64::MAX.checked_shl(n_tags as u32).unwrap_or(0);
+        if file
+            .view::<u64>(&tags)
+            .iter()
+            .any(|&bits| bits & unknown_tags != 0)
+        {
+            return Err(c.error("tags of videos", format!("bits below {n_tags}"), "a higher one"));
+        }
         let mut floats: [Range<usize>; 5] = Default::default();
         for range in &mut floats {
             *range = c.section::<f32>("facts", n)?;
@@ -172,12 +192,14 @@ impl ItemTable {
             categories,
             languages,
             creators,
+            tag_names,
             ids,
             cards,
             order,
             category,
             language,
             creator,
+            tags,
             floats,
             file,
         })
@@ -246,6 +268,7 @@ impl ItemTable {
                 .get(row)
                 .copied()
                 .unwrap_or(ItemFacts::NO_CREATOR),
+            tags: self.file.view::<u64>(&self.tags).get(row).copied().unwrap_or(0),
             duration_s: duration,
             uploaded_day: uploaded,
             impressions,
@@ -290,6 +313,12 @@ impl ItemTable {
         ((code as usize) < self.creators.len()).then(|| self.creators.get(&self.file, code as usize))
     }
 
+    /// A tag's name.
+    #[must_use]
+    pub fn tag_name(&self, bit: u32) -> Option<&str> {
+        ((bit as usize) < self.tag_names.len()).then(|| self.tag_names.get(&self.file, bit as usize))
+    }
+
     /// The lists that the codes index, copied out for writing a changed table.
     #[must_use]
     pub fn dictionaries(&self) -> Dictionaries {
@@ -298,6 +327,7 @@ impl ItemTable {
             categories: all(&self.categories),
             languages: all(&self.languages),
             creators: all(&self.creators),
+            tags: all(&self.tag_names),
         }
     }
 }
@@ -313,6 +343,7 @@ mod tests {
                 category,
                 creator,
                 popularity,
+                tags: u64::from(category == 1) << 1,
                 duration_s: 30.5,
                 ..ItemFacts::unknown()
             },
@@ -322,6 +353,7 @@ mod tests {
             categories: vec!["Animals".into(), "Space".into()],
             languages: vec!["en".into()],
             creators: vec!["Ada".into()],
+            tags: vec!["calm".into(), "night".into()],
         };
         let records = [
             record("b", 1, 0, 3.0),
@@ -341,6 +373,8 @@ mod tests {
         assert_eq!(table.card(2), "{\"name\":\"ü\"}");
         assert_eq!(table.category_name(table.facts(0).category), Some("Space"));
         assert_eq!(table.category_name(table.facts(1).category), None);
+        assert_eq!((table.facts(0).tags, table.facts(2).tags), (0b10, 0));
+        assert_eq!((table.tag_name(1), table.tag_name(2)), (Some("night"), None));
         assert_eq!(table.popular(2, |r| r != 1), [2, 0]);
         assert!(table.facts(0).impressions.is_nan());
     }
@@ -363,6 +397,35 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn refuses_other_versions_and_tags_without_a_name() {
+        let refused = |at: usize, byte: u8| {
+            let mut bytes = table();
+            bytes[at] = byte;
+            ItemTable::open(AlignedBytes::copy_of(&bytes)).unwrap_err().what
+        };
+        assert_eq!((refused(4, 1), refused(4, 3)), ("version", "version"));
+        let records = [ItemRecord {
+            id: ItemId::new("a").unwrap(),
+            facts: ItemFacts {
+                tags: 0b100,
+                ..ItemFacts::unknown()
+            },
+            card: "{}".into(),
+        }];
+        let two = Dictionaries {
+            tags: vec!["x".into(), "y".into()],
+            ..Dictionaries::default()
+        };
+        let open = |lists: &Dictionaries| ItemTable::open(AlignedBytes::copy_of(&to_bytes(&records, lists)));
+        assert_eq!(open(&two).unwrap_err().what, "tags of videos");
+        let all = Dictionaries {
+            tags: (0..64).map(|i| i.to_string()).collect(),
+            ..Dictionaries::default()
+        };
+        assert_eq!(open(&all).unwrap().facts(0).tags, 0b100);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod candidates;
 pub mod catalogue;
 pub mod clip;
+pub mod cowatch;
 pub mod events;
 pub mod features;
 pub mod items;

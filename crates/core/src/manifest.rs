@@ -170,6 +170,12 @@ pub struct Manifest {
     /// The compact ranking model, where one was trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranker: Option<FileEntry>,
+    /// What is watched along with what, where events were at hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co_watch: Option<FileEntry>,
+    /// The ranker's model card for people, where one was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_card: Option<FileEntry>,
     /// Stills of every video, where the media was at hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sprites: Option<Sprites>,
@@ -242,6 +248,8 @@ impl Manifest {
             shards,
             item_table,
             ranker: None,
+            co_watch: None,
+            model_card: None,
             sprites: None,
             encoder: None,
         }
@@ -337,6 +345,8 @@ impl Manifest {
             .iter()
             .chain([&self.item_table])
             .chain(&self.ranker)
+            .chain(&self.co_watch)
+            .chain(&self.model_card)
             .chain(sheets)
     }
 }

@@ -2,6 +2,7 @@
 
 use futures_util::StreamExt;
 use recsys_core::bytes::AlignedBytes;
+use recsys_core::cowatch::CoWatch;
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use recsys_core::shard::{Scratch, Shard};
@@ -27,6 +28,8 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// The item table.
     pub items: ItemTable,
+    /// What is watched along with what, where the bundle has it and it could be loaded.
+    pub co_watch: Option<CoWatch>,
     /// The shards that could be loaded.
     pub shards: Vec<Shard>,
     /// Why shards are missing, where some are.
@@ -132,6 +135,16 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
     }
     let mut shards = Vec::new();
     let mut fault = None;
+    let mut co_watch = None;
+    if let Some(entry) = &manifest.co_watch {
+        let opened = file(&source, entry)
+            .await
+            .and_then(|bytes| CoWatch::open(bytes, items.len()).map_err(|e| e.to_string()));
+        match opened {
+            Ok(lists) => co_watch = Some(lists),
+            Err(error) => fault = Some(format!("co-watch: {error}")),
+        }
+    }
     for entry in &manifest.shards {
         match shard(&source, entry, &manifest).await {
             Ok(shard) => shards.push(shard),
@@ -145,6 +158,7 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
         manifest_bytes,
         manifest,
         items,
+        co_watch,
         shards,
         fault,
         scratch,

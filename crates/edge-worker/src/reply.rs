@@ -24,6 +24,7 @@ pub fn binary(bundle: &Loaded, found: &Found) -> Result<Response> {
         shard: bundle.shards.first(),
         dim: bundle.manifest.dim as usize,
         items: &bundle.items,
+        co_watch: bundle.co_watch.as_ref(),
         hits: &found.hits,
         source: found.source,
         bundle: &bundle.id,

@@ -5,7 +5,8 @@ use crate::failure::Failure;
 use crate::net::Net;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Candidate, Candidates, Slice, Source};
-use recsys_core::catalogue::ItemId;
+use recsys_core::catalogue::{ItemFacts, ItemId, id_hash};
+use recsys_core::cowatch::{CoWatch, Neighbour};
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
 use recsys_core::privacy::local;
@@ -74,6 +75,8 @@ pub struct Local {
     search: SearchSettings,
     shards: Vec<Shard>,
     items: ItemTable,
+    /// What is watched along with what; `None` where the bundle has no such file.
+    co_watch: Option<CoWatch>,
     scratch: Scratch,
 }
 
@@ -107,14 +110,19 @@ impl Local {
             .unwrap_or_else(|| Err(Failure::bad_reply("the manifest names no item table")))?;
         let items = ItemTable::open(items).map_err(Failure::bad_reply)?;
         check_rows(&shards, &items)?;
+        let ranker = ranker(manifest.ranker.as_ref().and_then(|_| files.next()));
+        let co_watch = manifest.co_watch.as_ref().and_then(|_| files.next());
+        let co_watch = co_watch
+            .map(|file| CoWatch::open(file?, items.len()).map_err(Failure::bad_reply))
+            .transpose()?;
         let local = Self {
             name: name.clone(),
             search: manifest.search,
             shards,
             items,
+            co_watch,
             scratch: Scratch::default(),
         };
-        let ranker = ranker(files.next());
         Ok((
             Bundle {
                 name,
@@ -123,6 +131,14 @@ impl Local {
             },
             local,
         ))
+    }
+
+    /// What a session keeps of a video beside its vector.
+    pub fn known(&self, id: &str) -> Option<(ItemFacts, Vec<Neighbour>)> {
+        let row = self.items.row(id)?;
+        let name = |row| id_hash(self.items.id(row));
+        let neighbours = self.co_watch.as_ref().map(|file| file.neighbours(row, name));
+        Some((self.items.facts(row), neighbours.unwrap_or_default()))
     }
 
     /// The item table.
@@ -197,6 +213,7 @@ impl Local {
                 shard: Some(shard),
                 dim: shard.dim(),
                 items: &self.items,
+                co_watch: self.co_watch.as_ref(),
                 hits,
                 source,
                 bundle: &self.name,

@@ -2,6 +2,7 @@
 
 use crate::types::Item;
 use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::cowatch::Neighbour;
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
 use serde::{Deserialize, Serialize};
 
@@ -106,29 +107,25 @@ impl Memory {
         }
     }
 
-    /// Reads the clicks' facts anew where the bundle changed, because its codes did. A video that `facts_of` does not
-    /// know keeps its numbers and loses its codes.
-    pub fn follow_bundle(&mut self, bundle: &str, facts_of: impl Fn(&ItemId) -> Option<ItemFacts>) {
+    /// Reads the clicks' facts and neighbours anew where the bundle changed, because its codes did. A video that `known`
+    /// does not have keeps its numbers and neighbours and loses its codes.
+    pub fn follow_bundle(
+        &mut self,
+        bundle: &str,
+        known: impl Fn(&ItemId) -> Option<(ItemFacts, Vec<Neighbour>)>,
+    ) {
         if self.bundle == bundle {
             return;
         }
-        let old: Vec<(ItemId, ItemFacts)> = self
-            .session
-            .clicks()
-            .iter()
-            .map(|click| (click.item.clone(), click.facts))
-            .collect();
-        let numbers = |id: &ItemId| {
-            old.iter()
-                .find(|(item, _)| item == id)
-                .map(|(_, facts)| ItemFacts {
-                    category: ItemFacts::NO_CODE,
-                    language: ItemFacts::NO_CODE,
-                    creator: ItemFacts::NO_CREATOR,
-                    ..*facts
-                })
-        };
-        self.session.refresh(|id| facts_of(id).or_else(|| numbers(id)));
+        self.session.refresh(|id, facts, neighbours| match known(id) {
+            Some(new) => (*facts, *neighbours) = new,
+            None => {
+                facts.category = ItemFacts::NO_CODE;
+                facts.language = ItemFacts::NO_CODE;
+                facts.creator = ItemFacts::NO_CREATOR;
+                facts.tags = 0;
+            }
+        });
         bundle.clone_into(&mut self.bundle);
     }
 }
@@ -156,6 +153,8 @@ mod tests {
                     duration_s: 9.5,
                     ..ItemFacts::unknown()
                 },
+                neighbours: vec![Neighbour { item: 5, weight: 6 }],
+                after_search: false,
                 watch_seconds: None,
             };
             memory.click(click, Item::from_card(name, "{}")).unwrap();
@@ -208,13 +207,15 @@ mod tests {
             category: 8,
             ..ItemFacts::unknown()
         };
-        memory.follow_bundle("two", |item| (*item == id("b")).then_some(new));
+        memory.follow_bundle("two", |item| (*item == id("b")).then(|| (new, Vec::new())));
         let facts: Vec<_> = memory.session.clicks().iter().map(|click| click.facts).collect();
         assert_eq!(
             (facts[0].category, facts[0].duration_s),
             (ItemFacts::NO_CODE, 9.5)
         );
         assert_eq!(facts[1].category, 8);
+        let neighbours = |at: usize| memory.session.clicks()[at].neighbours.len();
+        assert_eq!((neighbours(0), neighbours(1)), (1, 0));
         memory.follow_bundle("two", |_| None);
         assert_eq!(
             memory.session.clicks()[1].facts.category,

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::fields::Fields;
 use recsys_core::catalogue::ItemId;
-use recsys_core::features::AgeBand;
+use recsys_core::features::{AgeBand, Device, Gender};
 use recsys_core::privacy::Mode;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
@@ -19,6 +19,12 @@ const MODES: &str = "\"standard\" or \"local\"";
 pub struct Declared {
     /// Age band.
     pub age_band: Option<AgeBand>,
+    /// Gender.
+    pub gender: Option<Gender>,
+    /// A group of the site's own.
+    pub segment: Option<u8>,
+    /// Class of device.
+    pub device: Option<Device>,
     /// A language as the catalogue writes it.
     pub language: Option<String>,
 }
@@ -57,11 +63,30 @@ impl OpenOptions {
         let database = fields
             .text("database")?
             .unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
+        let gender = user
+            .text("gender")?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| user.refuse("gender", "\"female\", \"male\" or \"other\""))?;
+        let device = user
+            .text("device")?
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| user.refuse("device", "\"phone\", \"tablet\", \"desktop\" or \"tv\""))?;
+        let segment = user
+            .whole("segment", 0..=255)?
+            .and_then(|number| u8::try_from(number).ok());
         let language = user.text("language")?;
         Ok(Self {
             endpoint: endpoint(&fields)?,
             mode,
-            declared: Declared { age_band, language },
+            declared: Declared {
+                age_band,
+                gender,
+                segment,
+                device,
+                language,
+            },
             database,
         })
     }
@@ -158,8 +183,8 @@ pub enum Event {
     Click(ItemId),
     /// A video was played for so many seconds, 0 or more.
     Watch(ItemId, f32),
-    /// A search was made. Its words are not kept: ranking reads the number of searches only.
-    Search,
+    /// A search was made, with these words. They are kept until the next search or visit, and never sent.
+    Search(String),
     /// A video was shown. Ranking in the browser reads nothing of it, so nothing is kept.
     Impression,
 }
@@ -186,7 +211,7 @@ impl Event {
                 let refuse = || fields.refuse("watchSeconds", "seconds, 0 or more");
                 Ok(Self::Watch(item()?, seconds.ok_or_else(refuse)?))
             }
-            "search" => fields.text("query").map(|_| Self::Search),
+            "search" => Ok(Self::Search(fields.text("query")?.unwrap_or_default())),
             "impression" => item().map(|_| Self::Impression),
             _ => Err(fields.refuse("event", KINDS)),
         }

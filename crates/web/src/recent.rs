@@ -114,6 +114,7 @@ mod tests {
             score: 0.0,
             facts: ItemFacts::unknown(),
             vector: vec![1.0],
+            neighbours: Vec::new(),
             card: String::new(),
         };
         Candidates {

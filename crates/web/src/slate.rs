@@ -112,11 +112,16 @@ impl Context<'_> {
 fn inputs(candidates: &Candidates) -> Vec<features::Candidate<'_>> {
     fn input(candidate: &Candidate) -> features::Candidate<'_> {
         let Candidate {
-            id, facts, vector, ..
+            id,
+            facts,
+            card,
+            vector,
+            ..
         } = candidate;
         features::Candidate {
             item: id,
             facts,
+            card,
             vector,
         }
     }

@@ -7,6 +7,7 @@ pub use write::BundleWriter;
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::catalogue::ItemFacts;
+use recsys_core::cowatch::CoWatch;
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use recsys_core::rerank::Ranker;
@@ -77,6 +78,13 @@ impl Bundle {
             }
             None => None,
         };
+        // Read by the worker and the browser; here a replay counts anew.
+        if let Some(entry) = &manifest.co_watch {
+            CoWatch::open(read_checked(dir, entry)?, items.len()).with_context(|| in_file(entry))?;
+        }
+        if let Some(entry) = &manifest.model_card {
+            read_checked(dir, entry)?;
+        }
         let places = places(&shards, items.len())?;
         let id = manifest::bundle_id(&bytes);
         Ok(Self {

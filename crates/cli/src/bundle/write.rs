@@ -103,9 +103,16 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
             continue;
         };
-        let ours = ["shard-", "items-", "ranker-", "sprites-"]
-            .iter()
-            .any(|stem| name.starts_with(stem));
+        let ours = [
+            "shard-",
+            "items-",
+            "ranker-",
+            "sprites-",
+            "cowatch-",
+            "modelcard-",
+        ]
+        .iter()
+        .any(|stem| name.starts_with(stem));
         if ours && !named.contains(name) {
             std::fs::remove_file(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
         }
@@ -114,11 +121,12 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
 }
 
 impl Bundle {
-    /// Publishes this bundle again under the next sequence with another ranker and with facts changed by `facts_of`
-    /// (statistics, say); vectors and sprites stay as they are.
+    /// Publishes this bundle again under the next sequence with another ranker and co-watch file, and with facts changed
+    /// by `facts_of` (statistics, say); vectors and sprites stay as they are.
     pub fn replace_ranker(
         &self,
         ranker: &[u8],
+        co_watch: &[u8],
         facts_of: impl Fn(usize, ItemFacts) -> ItemFacts,
     ) -> Result<()> {
         let writer = BundleWriter::new(self.dir())?;
@@ -142,6 +150,7 @@ impl Bundle {
             &items::to_bytes(&records, &self.items().dictionaries()),
         )?;
         manifest.ranker = Some(writer.add("ranker", "bin", ranker)?);
+        manifest.co_watch = Some(writer.add("cowatch", "bin", co_watch)?);
         writer.publish(&manifest)
     }
 }

@@ -4,29 +4,27 @@ mod paths;
 mod report;
 mod samples;
 
-use super::train::{LabelArg, bar, open_replay, share};
+use super::log::{LogArgs, bar, share};
+use super::slates::SlateFile;
 use crate::bundle::Bundle;
-use crate::replay::{Catalogue, Moment};
+use crate::replay::{Catalogue, Moment, SAMPLED_ARM};
 use anyhow::{Context, Result, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use paths::{Paths, Task};
 use recsys_core::events::{Slate, UNIFORM_ARM};
 use recsys_core::policy::{Lambda, Policy};
 use samples::{CandidateSet, Samples};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Compares rankings on the newest events: random, popularity, similarity and the full path.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Events, JSON Lines (docs/events.md).
-    #[arg(long, value_name = "FILE")]
-    events: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
     /// Bundle with a ranker, as `recsys train` left it.
     #[arg(long, value_name = "DIR")]
     bundle: PathBuf,
-    /// What counts as a positive: a click, or a watch of at least 30 seconds.
-    #[arg(long, value_enum, default_value_t = LabelArg::Click)]
-    label: LabelArg,
     /// Share of the slates, the earliest ones, that `recsys train` used; the rest is evaluated.
     #[arg(long, default_value_t = 0.8, value_parser = share)]
     train_share: f64,
@@ -48,6 +46,9 @@ pub struct Args {
     /// Seed of the random baseline, of ties and of the bootstrap.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Write the evaluated slates here as JSON Lines, with each path's NDCG at the smallest -k.
+    #[arg(long, value_name = "FILE")]
+    save_slates: Option<PathBuf>,
     /// Print one JSON array.
     #[arg(long)]
     json: bool,
@@ -93,30 +94,40 @@ pub fn run(args: &Args) -> Result<()> {
         );
     }
     let catalogue = Catalogue::of(&bundle)?;
-    let replay = open_replay(&args.events, &catalogue, args.label)?;
+    let replay = args.log.replay(&catalogue)?;
     let split_ms = replay.split_ms(args.train_share);
     let mut samples = Samples::new(args.k.clone(), args.candidates);
     let mut paths = Paths::new(&bundle, &catalogue, policy, args.candidates, args.seed);
+    let mut slates = SlateFile::create(args.save_slates.as_deref())?;
     let longest = args.k.iter().copied().max().unwrap_or(1);
     let evaluate = |moment: Moment<'_>| -> Result<()> {
         let slate = moment.slate;
-        if slate.ts_ms < split_ms || !args.arm.takes(slate) {
+        if slate.ts_ms < split_ms || !(replay.sampled() || args.arm.takes(slate)) {
             return Ok(());
         }
-        measure(&moment, &catalogue, &mut paths, &mut samples, longest)
+        if let Some(ndcg) = measure(&moment, &catalogue, &mut paths, &mut samples, longest)? {
+            slates.add(&moment, &moment.unseen(&catalogue), ndcg, &catalogue)?;
+        }
+        Ok(())
     };
     let progress = bar("evaluating", false);
     progress.set_length(replay.len() as u64);
     replay.run(evaluate, |done| progress.inc(done))?;
     progress.finish_and_clear();
+    slates.finish()?;
     ensure!(
         !samples.is_empty(),
         "{}: none of the newest slates of arm `{}` has a positive and a viewer with an earlier click; log more, or \
          pass --arm all or a smaller --train-share",
-        args.events.display(),
+        args.log.events.display(),
         args.arm.name()
     );
-    let rows = report::rows(&samples, args.arm.name(), args.resamples, args.seed);
+    let arm = if replay.sampled() {
+        SAMPLED_ARM
+    } else {
+        args.arm.name()
+    };
+    let rows = report::rows(&samples, arm, args.resamples, args.seed);
     report::print(&rows, args.json)
 }
 
@@ -142,17 +153,18 @@ fn check(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Ranks a slate by every path and measures the rankings, unless none of its unseen items is a positive.
+/// Ranks a slate by every path and measures the rankings, unless none of its unseen items is a positive. Gives each path's
+/// NDCG on the slate itself.
 fn measure(
     moment: &Moment<'_>,
     catalogue: &Catalogue,
     paths: &mut Paths<'_>,
     samples: &mut Samples,
     k: usize,
-) -> Result<()> {
+) -> Result<Option<BTreeMap<&'static str, f64>>> {
     let shown = moment.unseen(catalogue);
     if moment.session.clicks().is_empty() || shown.iter().all(|item| !item.positive) {
-        return Ok(());
+        return Ok(None);
     }
     for set in CandidateSet::ALL {
         let task = Task {
@@ -163,7 +175,7 @@ fn measure(
         };
         samples.add(&task, &paths.rankings(&task)?, catalogue);
     }
-    Ok(())
+    Ok(Some(samples.newest_ndcg(CandidateSet::Slate)))
 }
 
 #[cfg(test)]

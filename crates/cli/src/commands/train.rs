@@ -2,38 +2,32 @@
 
 mod bias;
 mod dataset;
-mod python;
 
+use super::log::{LogArgs, bar, share};
+use super::python::Python;
+use super::slates::SlateFile;
 use crate::bundle::Bundle;
-use crate::replay::{Catalogue, Moment, Replay, read_events};
+use crate::replay::{Catalogue, Moment, Replay, Statistics};
 use anyhow::{Context, Result, ensure};
 use bias::Examination;
 use clap::{Args as ClapArgs, ValueEnum};
 use dataset::Dataset;
-use indicatif::{ProgressBar, ProgressStyle};
-use python::Python;
-use recsys_core::events::Label;
-use recsys_core::features::{FEATURES, ItemStatistics};
+use recsys_core::features::FEATURES;
 use recsys_core::npy;
 use recsys_core::rerank::Ranker;
 use recsys_core::trees::{format, import};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Trains the ranking model on logged events and puts it, with the item statistics, into the bundle.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Events, JSON Lines (docs/events.md).
-    #[arg(long, value_name = "FILE")]
-    events: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
     /// Bundle of the same catalogue, as `recsys index` made it; it is published anew with the ranker.
     #[arg(long, value_name = "DIR")]
     bundle: PathBuf,
-    /// What counts as a positive: a click, or a watch of at least 30 seconds.
-    #[arg(long, value_enum, default_value_t = LabelArg::Click)]
-    label: LabelArg,
     /// Share of the slates, the earliest ones, to train on; the rest is for `recsys eval`.
     #[arg(long, default_value_t = 0.8, value_parser = share)]
     train_share: f64,
@@ -47,30 +41,18 @@ pub struct Args {
     /// Python with LightGBM and NumPy; without it the command sets one up in the user's cache folder.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Train on at most this many slates, evenly spread over the training share.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..))]
+    max_slates: Option<u32>,
+    /// Write the training slates here as JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    save_slates: Option<PathBuf>,
     /// Also keep LightGBM's own model file here.
     #[arg(long, value_name = "FILE")]
     save_model: Option<PathBuf>,
     /// Print the result as one JSON object.
     #[arg(long)]
     json: bool,
-}
-
-/// `--label` of `train` and `eval`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LabelArg {
-    /// Clicks.
-    Click,
-    /// Watches of at least 30 seconds.
-    Watch,
-}
-
-impl From<LabelArg> for Label {
-    fn from(label: LabelArg) -> Self {
-        match label {
-            LabelArg::Click => Self::Click,
-            LabelArg::Watch => Self::Watch,
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -81,16 +63,6 @@ enum BiasArg {
     None,
 }
 
-/// Reads a share strictly between 0 and 1, or 1.
-pub fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if value > 0.0 && value <= 1.0 {
-        Ok(value)
-    } else {
-        Err("expected a share above 0 and at most 1".to_owned())
-    }
-}
-
 /// Rows that LightGBM scores as well, to hold the import to.
 const TOLERANCE: f32 = 1e-4;
 
@@ -98,6 +70,7 @@ const TOLERANCE: f32 = 1e-4;
 #[derive(Serialize)]
 struct Task {
     features: Vec<&'static str>,
+    categorical: Vec<&'static str>,
     fit_slates: usize,
     seed: u32,
     rounds: u32,
@@ -136,11 +109,11 @@ struct Report {
 pub fn run(args: &Args) -> Result<()> {
     let bundle = Bundle::open(&args.bundle)?;
     let catalogue = Catalogue::of(&bundle)?;
-    let replay = open_replay(&args.events, &catalogue, args.label)?;
-    let (dataset, counts) = collect(&replay, &catalogue, args.train_share)?;
+    let replay = args.log.replay(&catalogue)?;
+    let (dataset, counts) = collect(args, &replay, &catalogue)?;
     dataset
         .check()
-        .with_context(|| args.events.display().to_string())?;
+        .with_context(|| args.log.events.display().to_string())?;
     let examination = match args.position_bias {
         BiasArg::Uniform => Examination::estimate(dataset.uniform_clicks()),
         BiasArg::None => None,
@@ -148,10 +121,8 @@ pub fn run(args: &Args) -> Result<()> {
     let (trained, ranker) = train(args, &dataset, examination.as_ref())?;
 
     let end_ms = replay.end_ms();
-    bundle.replace_ranker(&ranker, |row, mut facts| {
-        if let Some(counts) = counts.get(row) {
-            counts.apply(&mut facts, end_ms);
-        }
+    bundle.replace_ranker(&ranker, &counts.co_watch_bytes(), |row, mut facts| {
+        counts.apply(&mut facts, row, end_ms);
         facts
     })?;
     let report = Report {
@@ -168,28 +139,28 @@ pub fn run(args: &Args) -> Result<()> {
     print(&report, args.json)
 }
 
-/// Reads and joins a file of events; says how many were left out because the catalogue lacks their item.
-pub fn open_replay<'a>(events: &Path, catalogue: &'a Catalogue, label: LabelArg) -> Result<Replay<'a>> {
-    let progress = bar("reading events", true);
-    let list = read_events(events, &progress)?;
-    progress.finish_and_clear();
-    let replay = Replay::new(catalogue, list, label.into()).with_context(|| events.display().to_string())?;
-    if replay.unknown() > 0 {
-        let (unknown, all) = (replay.unknown(), replay.len());
-        eprintln!("warning: {unknown} of {all} events name items that the bundle lacks; they are left out");
-    }
-    Ok(replay)
-}
-
 /// The rows of the slates before the split, and every item's counts after the last event.
-fn collect(replay: &Replay<'_>, catalogue: &Catalogue, share: f64) -> Result<(Dataset, Vec<ItemStatistics>)> {
-    let split_ms = replay.split_ms(share);
+fn collect(args: &Args, replay: &Replay<'_>, catalogue: &Catalogue) -> Result<(Dataset, Statistics)> {
+    let split_ms = replay.split_ms(args.train_share);
+    let all = replay.slates_before(split_ms);
+    let wanted = args.max_slates.map_or(all, |most| all.min(most as usize));
     let mut dataset = Dataset::default();
+    let mut slates = SlateFile::create(args.save_slates.as_deref())?;
     let progress = bar("replaying events", false);
     progress.set_length(replay.len() as u64);
-    let add = |moment: Moment<'_>| dataset.add(&moment, catalogue, split_ms);
+    let mut met = 0;
+    let add = |moment: Moment<'_>| {
+        // The slates at which `wanted` of `all` grows by one, to whole numbers.
+        let due = met * wanted / all.max(1) != (met + 1) * wanted / all.max(1);
+        met += 1;
+        if due && dataset.add(&moment, catalogue, split_ms)? {
+            slates.add(&moment, &moment.unseen(catalogue), BTreeMap::new(), catalogue)?;
+        }
+        Ok(())
+    };
     let counts = replay.run(add, |done| progress.inc(done))?;
     progress.finish_and_clear();
+    slates.finish()?;
     Ok((dataset, counts))
 }
 
@@ -199,6 +170,11 @@ fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> R
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let task = Task {
         features: FEATURES.iter().map(|feature| feature.name).collect(),
+        categorical: FEATURES
+            .iter()
+            .filter(|f| f.categorical)
+            .map(|f| f.name)
+            .collect(),
         fit_slates: dataset.write(folder.path(), examination)?,
         seed: args.seed,
         rounds: 600,
@@ -211,7 +187,7 @@ fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> R
         &folder.path().join("task.json"),
         &serde_json::to_vec_pretty(&task)?,
     )?;
-    let trained = fit(&python, folder.path())?;
+    let trained = fit(&python, folder.path(), task.rounds)?;
     let text = read(&folder.path().join("model.txt"))?;
     let ranker = import_checked(&text, folder.path(), dataset)?;
     if let Some(path) = &args.save_model {
@@ -220,14 +196,31 @@ fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> R
     Ok((trained, ranker))
 }
 
-fn fit(python: &Python, folder: &Path) -> Result<Trained> {
+/// A line that train.py prints while it trains.
+#[derive(Deserialize)]
+struct Round {
+    round: u64,
+    ndcg: f64,
+}
+
+fn fit(python: &Python, folder: &Path, rounds: u32) -> Result<Trained> {
     let progress = bar("training with LightGBM", false);
-    progress.enable_steady_tick(Duration::from_millis(120));
-    let output = python.run(include_str!("../../../../models/ranker/train.py"), folder)?;
+    progress.set_length(rounds.into());
+    let mut report = String::new();
+    python.run(
+        include_str!("../../../../models/ranker/train.py"),
+        folder,
+        |line| match serde_json::from_str::<Round>(line) {
+            Ok(Round { round, ndcg }) => {
+                progress.set_position(round);
+                progress.set_message(format!("training with LightGBM, validation NDCG@10 {ndcg:.4}"));
+            }
+            Err(_) => line.clone_into(&mut report),
+        },
+    )?;
     progress.finish_and_clear();
-    let line = output.lines().last().unwrap_or_default();
-    serde_json::from_str(line)
-        .with_context(|| format!("train.py printed {output:?}, expected its JSON report"))
+    serde_json::from_str(&report)
+        .with_context(|| format!("train.py printed {report:?}, expected its JSON report"))
 }
 
 /// The model in its compact form, after its scores were held to LightGBM's own.
@@ -252,19 +245,6 @@ fn import_checked(text: &[u8], folder: &Path, dataset: &Dataset) -> Result<Vec<u
     // What serving will do with the file.
     Ranker::from_bytes(&bytes)?;
     Ok(bytes)
-}
-
-/// A progress bar on standard error; hidden where that is no terminal.
-pub fn bar(what: &'static str, bytes: bool) -> ProgressBar {
-    let count = if bytes {
-        "{bytes}/{total_bytes}"
-    } else {
-        "{pos}/{len}"
-    };
-    let style = ProgressStyle::with_template(&format!("{{spinner}} {{msg}} {{wide_bar}} {count} {{eta}}"));
-    ProgressBar::new(0)
-        .with_message(what)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {

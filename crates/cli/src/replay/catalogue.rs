@@ -10,8 +10,12 @@ use std::collections::HashMap;
 pub struct Catalogue {
     ids: Vec<ItemId>,
     rows: HashMap<ItemId, usize>,
+    hashes: Vec<u32>,
     facts: Vec<ItemFacts>,
+    /// JSON objects; empty where none are at hand.
+    cards: Vec<String>,
     languages: HashMap<String, u16>,
+    categories: Vec<String>,
     dim: usize,
     /// len × dim.
     vectors: Vec<f32>,
@@ -33,10 +37,13 @@ impl Catalogue {
             .map(|(row, id)| (id, row))
             .collect();
         Self {
+            hashes: ids.iter().map(ItemId::hash32).collect(),
+            cards: vec![String::new(); ids.len()],
             ids,
             rows,
             facts,
             languages,
+            categories: Vec::new(),
             dim,
             vectors,
         }
@@ -59,7 +66,12 @@ impl Catalogue {
         let languages = (0u16..)
             .zip(bundle.items().dictionaries().languages)
             .map(|(code, name)| (name, code));
-        Ok(Self::new(ids, facts, languages.collect(), dim, vectors))
+        let mut catalogue = Self::new(ids, facts, languages.collect(), dim, vectors);
+        catalogue.categories = bundle.items().dictionaries().categories;
+        for (row, card) in catalogue.cards.iter_mut().enumerate() {
+            bundle.items().card(row).clone_into(card);
+        }
+        Ok(catalogue)
     }
 
     /// Number of items.
@@ -75,6 +87,16 @@ impl Catalogue {
     /// The id of a row.
     pub fn id(&self, row: usize) -> &ItemId {
         &self.ids[row]
+    }
+
+    /// [`ItemId::hash32`] of a row's id.
+    pub fn hash(&self, row: usize) -> u32 {
+        self.hashes[row]
+    }
+
+    /// The card of a row.
+    pub fn card(&self, row: usize) -> &str {
+        &self.cards[row]
     }
 
     /// The facts of a row, with the bundle's own counts.
@@ -99,6 +121,11 @@ impl Catalogue {
                 self.id(row)
             )
         })
+    }
+
+    /// The name of a category.
+    pub fn category(&self, code: u16) -> Option<&str> {
+        self.categories.get(usize::from(code)).map(String::as_str)
     }
 
     /// The code of a language.

@@ -3,24 +3,41 @@
 //! Whatever a [`Moment`] holds was known before its slate was shown: the viewer's history and every count come from
 //! events with an earlier time.
 
+mod aggregates;
 mod catalogue;
 mod read;
+mod sampling;
+mod statistics;
 
+pub use aggregates::Aggregates;
 pub use catalogue::Catalogue;
 pub use read::read_events;
+pub use sampling::{SAMPLED_ARM, Sampling};
+pub use statistics::Statistics;
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::events::{Event, EventKind, Label, Slate, UNIFORM_ARM, join};
-use recsys_core::features::{AgeBand, Candidate, ItemStatistics, UserFeatures};
+use recsys_core::events::{Event, EventKind, LONG_WATCH_SECONDS, Label, Slate, UNIFORM_ARM, join};
+use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::session::{Click, Session};
+use sampling::{Sampler, chosen};
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+/// A click counts as chosen along with this many clicks of its viewer before it. On MovieLens, co-watch alone ranks better
+/// with 20 (NDCG@10 .247) than with all of a viewer's likes (.212).
+const CO_WATCH_WINDOW: usize = 20;
 
 /// Events and their slates over one catalogue.
 pub struct Replay<'a> {
     catalogue: &'a Catalogue,
     events: Vec<Event>,
     slates: Vec<Slate>,
+    label: Label,
+    /// Slates hold their positive alone until negatives are drawn.
+    sampling: Option<Sampling>,
+    /// Counts from before the first event.
+    aggregates: Aggregates,
     /// Clicked or shown items that the catalogue lacks, counted by event.
     unknown: usize,
 }
@@ -31,10 +48,14 @@ pub struct Moment<'a> {
     pub slate: &'a Slate,
     /// Number of the viewer, from 0.
     pub viewer: usize,
+    /// The viewer's name in the log.
+    pub name: &'a str,
     /// The viewer's history.
     pub session: &'a Session,
     /// What the viewer declared so far.
     pub user: UserFeatures,
+    /// Clicks of all viewers so far.
+    pub clicks: u64,
     /// Facts of every row of the catalogue with the counts of this moment.
     pub facts: &'a dyn Fn(usize) -> ItemFacts,
 }
@@ -86,6 +107,7 @@ pub fn candidates<'a>(
     let one = |(&row, facts): (&usize, &'a ItemFacts)| Candidate {
         item: catalogue.id(row),
         facts,
+        card: catalogue.card(row),
         vector: catalogue.vector(row),
     };
     rows.iter().zip(facts).map(one).collect()
@@ -95,21 +117,34 @@ pub fn candidates<'a>(
 #[derive(Default)]
 struct Viewer {
     session: Session,
-    age_band: Option<AgeBand>,
-    language: Option<u16>,
+    user: UserFeatures,
 }
 
 impl<'a> Replay<'a> {
-    /// Joins events that are in order of time.
+    /// Joins events that are in order of time; with `sampling.negatives`, what was chosen becomes slates instead.
     ///
     /// # Errors
     /// Impressions that cannot be joined, no slate at all, or events of which most name items that the catalogue
     /// lacks.
-    pub fn new(catalogue: &'a Catalogue, events: Vec<Event>, label: Label) -> Result<Self> {
-        let slates = join(&events, label)?;
+    pub fn open(
+        catalogue: &'a Catalogue,
+        events: Vec<Event>,
+        label: Label,
+        sampling: Sampling,
+        aggregates: Aggregates,
+    ) -> Result<Self> {
+        let sampling = sampling.negatives.map(|_| sampling);
+        let slates = match sampling {
+            None => join(&events, label)?,
+            Some(sampling) => sampling::slates(&events, catalogue, label, sampling.history),
+        };
+        ensure!(
+            !slates.is_empty() || sampling.is_some(),
+            "there are no impressions; log what was shown (docs/events.md), or draw slates with --negatives"
+        );
         ensure!(
             !slates.is_empty(),
-            "there are no impressions; log what was shown (docs/events.md) and try again"
+            "no viewer chose anything after enough earlier choices; log more, or pass a smaller --history"
         );
         let items: Vec<&ItemId> = events.iter().filter_map(item).collect();
         let unknown = items.iter().filter(|item| catalogue.row(item).is_none()).count();
@@ -126,6 +161,9 @@ impl<'a> Replay<'a> {
             catalogue,
             events,
             slates,
+            label,
+            sampling,
+            aggregates,
             unknown,
         })
     }
@@ -151,8 +189,29 @@ impl<'a> Replay<'a> {
         self.slates.get(place).map_or(i64::MAX, |slate| slate.ts_ms)
     }
 
+    #[cfg(test)]
+    pub fn new(catalogue: &'a Catalogue, events: Vec<Event>, label: Label) -> Result<Self> {
+        Self::open(
+            catalogue,
+            events,
+            label,
+            Sampling::default(),
+            Aggregates::default(),
+        )
+    }
+
+    /// Slates earlier than `split_ms`.
+    pub fn slates_before(&self, split_ms: i64) -> usize {
+        self.slates.partition_point(|slate| slate.ts_ms < split_ms)
+    }
+
+    /// Whether slates were drawn rather than logged.
+    pub fn sampled(&self) -> bool {
+        self.sampling.is_some()
+    }
+
     /// Replays all events; `each` sees every slate as of the moment before it was shown. `tick` is called with the
-    /// number of events done. Returns the counts of every row after the last event.
+    /// number of events done. Returns the counts after the last event.
     ///
     /// # Errors
     /// What `each` returns, or an event that the session refuses.
@@ -160,10 +219,13 @@ impl<'a> Replay<'a> {
         &self,
         mut each: impl FnMut(Moment<'_>) -> Result<()>,
         mut tick: impl FnMut(u64),
-    ) -> Result<Vec<ItemStatistics>> {
+    ) -> Result<Statistics> {
         let mut numbers: HashMap<&str, usize> = HashMap::new();
         let mut viewers: Vec<Viewer> = Vec::new();
-        let mut counts = vec![ItemStatistics::default(); self.catalogue.len()];
+        let mut counts = self.statistics();
+        let mut sampler = self
+            .sampling
+            .map(|options| Sampler::new(options, self.catalogue.len()));
         let mut slates = self.slates.iter().peekable();
         for simultaneous in self.events.chunk_by(|a, b| a.ts_ms == b.ts_ms) {
             let now_ms = simultaneous.first().map_or(0, |event| event.ts_ms);
@@ -177,58 +239,118 @@ impl<'a> Replay<'a> {
                 numbered.push((number, event));
             }
             while let Some(slate) = slates.next_if(|slate| slate.ts_ms == now_ms) {
-                let viewer = numbers
-                    .get(self.events[slate.first_event].viewer.as_str())
-                    .copied()
-                    .unwrap_or_default();
-                let facts = |row: usize| {
-                    let mut facts = self.catalogue.facts(row);
-                    counts[row].apply(&mut facts, now_ms);
-                    facts
-                };
-                let Viewer {
-                    session,
-                    age_band,
-                    language,
-                } = &viewers[viewer];
-                let user = UserFeatures {
-                    age_band: *age_band,
-                    language: *language,
+                let name = self.events[slate.first_event].viewer.as_str();
+                let viewer = numbers.get(name).copied().unwrap_or_default();
+                let Viewer { session, user } = &viewers[viewer];
+                let slate = match &sampler {
+                    None => Cow::Borrowed(slate),
+                    Some(sampler) => match sampler.fill(slate, self.catalogue, session.seen()) {
+                        Some(filled) => Cow::Owned(filled),
+                        None => continue,
+                    },
                 };
                 each(Moment {
-                    slate,
+                    slate: &slate,
                     viewer,
+                    name,
                     session,
-                    user,
-                    facts: &facts,
+                    user: *user,
+                    clicks: counts.clicks(),
+                    facts: &|row| counts.facts(self.catalogue, row, now_ms),
                 })?;
             }
             for (number, event) in numbered {
-                take_in(event, self.catalogue, &mut viewers[number].session, &mut counts).with_context(
-                    || {
+                self.take_in(event, &mut viewers[number].session, &mut counts)
+                    .with_context(|| {
                         format!(
                             "{} event of {} at {}",
                             event.kind.name(),
                             event.viewer,
                             event.ts_ms
                         )
-                    },
-                )?;
+                    })?;
+                let row = chosen(event, self.label).and_then(|item| self.catalogue.row(item));
+                if let (Some(sampler), Some(row)) = (&mut sampler, row) {
+                    sampler.choose(row);
+                }
             }
             tick(simultaneous.len() as u64);
         }
         Ok(counts)
     }
+
+    /// The counts before the first event. Impressions are known where any are logged or aggregated.
+    fn statistics(&self) -> Statistics {
+        let shown = |event: &Event| matches!(event.kind, EventKind::Impression { .. });
+        let mut counts = Statistics::new(self.catalogue.len(), self.events.iter().any(shown));
+        self.aggregates.apply(&mut counts);
+        counts
+    }
+
+    /// Adds an event to its viewer's session and to the counts. An item that is watched long without a click was chosen
+    /// elsewhere: it counts as clicked.
+    fn take_in(&self, event: &Event, session: &mut Session, counts: &mut Statistics) -> Result<()> {
+        let catalogue = self.catalogue;
+        let row = item(event).and_then(|item| catalogue.row(item));
+        match (&event.kind, row) {
+            (EventKind::Search { query }, _) => session.search(query, event.ts_ms),
+            (EventKind::Impression { .. }, Some(row)) => counts.impression(row),
+            (EventKind::Click { item, .. }, Some(row)) => {
+                click(catalogue, session, counts, item, row, event.ts_ms)?;
+            }
+            (EventKind::Watch { item, seconds, .. }, Some(row)) => {
+                if *seconds >= LONG_WATCH_SECONDS && !session.seen().contains(item) {
+                    click(catalogue, session, counts, item, row, event.ts_ms)?;
+                }
+                session.watch(item, *seconds, event.ts_ms)?;
+            }
+            (_, None) => {}
+        }
+        Ok(())
+    }
+}
+
+/// Takes in a click with what the item's facts and neighbours were at that moment, as a browser keeps them.
+fn click(
+    catalogue: &Catalogue,
+    session: &mut Session,
+    counts: &mut Statistics,
+    item: &ItemId,
+    row: usize,
+    ts_ms: i64,
+) -> Result<()> {
+    let facts = counts.facts(catalogue, row, ts_ms);
+    let neighbours = counts.neighbours(catalogue, row);
+    let known = session.clicks().iter().any(|click| click.item == *item);
+    let others = session
+        .recent(CO_WATCH_WINDOW)
+        .iter()
+        .filter_map(|click| catalogue.row(&click.item));
+    counts.click(row, ts_ms, (!known).then_some(others));
+    session.click(Click {
+        item: item.clone(),
+        ts_ms,
+        vector: catalogue.unit_vector(row)?,
+        facts,
+        neighbours,
+        after_search: false,
+        watch_seconds: None,
+    })?;
+    Ok(())
 }
 
 impl Viewer {
     fn declare(&mut self, event: &Event, catalogue: &Catalogue) {
-        self.age_band = event.age_band.or(self.age_band);
-        self.language = event
+        let user = &mut self.user;
+        user.age_band = event.age_band.or(user.age_band);
+        user.gender = event.gender.or(user.gender);
+        user.segment = event.segment.or(user.segment);
+        user.device = event.device.or(user.device);
+        let language = event
             .language
             .as_deref()
-            .and_then(|name| catalogue.language(name))
-            .or(self.language);
+            .and_then(|name| catalogue.language(name));
+        user.language = language.or(user.language);
     }
 }
 
@@ -240,34 +362,6 @@ fn item(event: &Event) -> Option<&ItemId> {
         | EventKind::Watch { item, .. } => Some(item),
         EventKind::Search { .. } => None,
     }
-}
-
-/// Adds an event to its viewer's session and to the counts.
-fn take_in(
-    event: &Event,
-    catalogue: &Catalogue,
-    session: &mut Session,
-    counts: &mut [ItemStatistics],
-) -> Result<()> {
-    let row = item(event).and_then(|item| catalogue.row(item));
-    match (&event.kind, row) {
-        (EventKind::Search { .. }, _) => session.search(event.ts_ms),
-        (EventKind::Impression { .. }, Some(row)) => counts[row].impression(),
-        (EventKind::Click { item, .. }, Some(row)) => {
-            counts[row].click(event.ts_ms);
-            let (vector, facts) = (catalogue.unit_vector(row)?, catalogue.facts(row));
-            session.click(Click {
-                item: item.clone(),
-                ts_ms: event.ts_ms,
-                vector,
-                facts,
-                watch_seconds: None,
-            })?;
-        }
-        (EventKind::Watch { item, seconds, .. }, Some(_)) => session.watch(item, *seconds, event.ts_ms)?,
-        (_, None) => {}
-    }
-    Ok(())
 }
 
 #[cfg(test)]

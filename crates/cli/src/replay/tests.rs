@@ -88,8 +88,7 @@ fn candidates_are_known_and_unseen() {
         [(3, 1, true)],
         "b was clicked before, and `gone` is not in the catalogue"
     );
-    let mut facts = ItemFacts::unknown();
-    counts[2].apply(&mut facts, replay.end_ms());
+    let facts = counts.facts(&catalogue, 2, replay.end_ms());
     assert_eq!(
         (facts.impressions, facts.clicks, facts.popularity),
         (1.0, 1.0, 1.0)
@@ -125,4 +124,103 @@ fn events_of_another_catalogue_are_refused() {
             .to_string()
             .contains("no impressions")
     );
+}
+
+#[test]
+fn a_click_keeps_what_was_watched_along_with_it_by_then() {
+    let catalogue = catalogue();
+    let events = parse(&[
+        click(0, "r", "v", "a"),
+        click(1, "r", "v", "b"),
+        click(2, "r", "u", "a"),
+        click(3, "r", "w", "a"),
+        click(4, "r", "w", "b"),
+        impression(9, "r9", "u", "b", 0),
+        impression(9, "r8", "w", "c", 0),
+    ]);
+    let replay = Replay::new(&catalogue, events, Label::Click).unwrap();
+    let mut kept = Vec::new();
+    let each = |moment: Moment<'_>| {
+        let clicks = moment.session.clicks().iter();
+        kept.push(
+            clicks
+                .map(|c| (c.neighbours.clone(), c.facts.clicks))
+                .collect::<Vec<_>>(),
+        );
+        Ok(())
+    };
+    let counts = replay.run(each, |_| {}).unwrap();
+    let with_b = |both: f64, a: f64, b: f64| recsys_core::cowatch::Neighbour {
+        item: catalogue.hash(1),
+        weight: recsys_core::cowatch::weight(both, a, b),
+    };
+    // When u clicked a, one viewer had chosen a and b; w's click on a came after u's.
+    assert_eq!(kept[0], [(vec![with_b(1.0, 1.0, 1.0)], 1.0)]);
+    assert_eq!(kept[1][0], (vec![with_b(1.0, 2.0, 1.0)], 2.0));
+    assert_eq!(counts.neighbours(&catalogue, 0), [with_b(2.0, 3.0, 2.0)]);
+}
+
+#[test]
+fn long_watches_without_a_click_are_choices() {
+    let catalogue = catalogue();
+    let watch = |seconds: i64, item: &str, watched: f32| {
+        format!(
+            r#"{{"event":"watch","ts":{},"session":"s","item":"{item}","watch_seconds":{watched},"user":{{"id":"u"}}}}"#,
+            START + seconds * 1000
+        )
+    };
+    let events = parse(&[
+        watch(0, "a", 40.0),
+        watch(1, "b", 3.0),
+        watch(2, "a", 50.0),
+        impression(9, "r9", "u", "c", 0),
+    ]);
+    let replay = Replay::new(&catalogue, events, Label::Watch).unwrap();
+    let mut found = Vec::new();
+    let each = |moment: Moment<'_>| {
+        let clicks = moment.session.clicks().iter();
+        let clicks: Vec<_> = clicks.map(|c| (c.item.to_string(), c.watch_seconds)).collect();
+        found.push((
+            clicks,
+            moment.session.seen().len(),
+            (moment.facts)(0).clicks,
+            (moment.facts)(1).clicks,
+        ));
+        Ok(())
+    };
+    replay.run(each, |_| {}).unwrap();
+    assert_eq!(found, [(vec![("a".to_owned(), Some(50.0))], 2, 1.0, 0.0)]);
+}
+
+#[test]
+fn drawn_slates_come_from_what_was_chosen_before() {
+    let catalogue = catalogue();
+    let events = parse(&[
+        click(0, "r", "v", "b"),
+        click(1, "r", "v", "c"),
+        click(2, "r", "u", "d"),
+        click(3, "r", "u", "a"),
+    ]);
+    let options = Sampling {
+        negatives: Some(2),
+        negatives_power: 0.75,
+        history: 1,
+        negatives_seed: 1,
+    };
+    let replay = Replay::open(&catalogue, events, Label::Click, options, Aggregates::default()).unwrap();
+    let mut found = Vec::new();
+    let each = |moment: Moment<'_>| {
+        let mut items: Vec<_> = moment
+            .slate
+            .shown
+            .iter()
+            .map(|s| s.item.as_str().to_owned())
+            .collect();
+        items.sort();
+        found.push((items, moment.session.clicks().len()));
+        Ok(())
+    };
+    replay.run(each, |_| {}).unwrap();
+    // v's second choice finds nothing to draw: only b was chosen, by v.
+    assert_eq!(found, [(["a", "b", "c"].map(str::to_owned).to_vec(), 1)]);
 }

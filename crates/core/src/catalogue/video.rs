@@ -27,6 +27,8 @@ pub struct Video {
     pub language: Option<String>,
     /// `genre`: the text, or the first of a list.
     pub genre: Option<String>,
+    /// Every `genre` and `keywords`, in lower case, each once: texts, lists of them, or one text with commas.
+    pub tags: Vec<String>,
     /// `thumbnailUrl`.
     pub thumbnail_url: Option<String>,
     /// `contentUrl`: the media, relative to the catalogue's folder or absolute.
@@ -65,6 +67,7 @@ struct Raw {
     upload_date: Option<String>,
     in_language: Option<String>,
     genre: Option<Value>,
+    keywords: Option<Value>,
     thumbnail_url: Option<String>,
     content_url: Option<String>,
     preview_url: Option<String>,
@@ -83,7 +86,12 @@ impl Video {
             return Err(VideoError::TooLong(line.len()));
         }
         let raw: Raw = serde_json::from_slice(line)?;
+        let mut tags = Vec::new();
+        for value in raw.genre.iter().chain(&raw.keywords) {
+            add_tags(value, &mut tags);
+        }
         Ok(Self {
+            tags,
             id: ItemId::new(raw.id)?,
             name: raw.name,
             description: raw.description,
@@ -111,6 +119,23 @@ fn text_or_name(value: &Value) -> Option<String> {
             first => text_or_name(first),
         },
         _ => None,
+    }
+}
+
+/// The texts and names in a value or a list of them, cut at commas.
+fn add_tags(value: &Value, tags: &mut Vec<String>) {
+    if let Value::Array(list) = value {
+        // One level: a list in a list is no form of schema.org.
+        list.iter()
+            .filter(|value| !value.is_array())
+            .for_each(|value| add_tags(value, tags));
+        return;
+    }
+    for tag in text_or_name(value).iter().flat_map(|text| text.split(',')) {
+        let tag = tag.trim().to_lowercase();
+        if !tag.is_empty() && !tags.contains(&tag) {
+            tags.push(tag);
+        }
     }
 }
 
@@ -142,6 +167,7 @@ mod tests {
         let video = Video::parse(line).unwrap();
         assert_eq!(video.creator.as_deref(), Some("Ada"));
         assert_eq!(video.genre.as_deref(), Some("Animals"));
+        assert_eq!(video.tags, ["animals", "snow"]);
         assert_eq!(video.impressions, Some(70.0));
         assert_eq!(video.other.get("isFamilyFriendly"), Some(&Value::Bool(true)));
     }

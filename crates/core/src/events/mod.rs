@@ -4,7 +4,7 @@ mod join;
 mod parse;
 
 use crate::catalogue::ItemId;
-use crate::features::AgeBand;
+use crate::features::{AgeBand, Device, Gender};
 pub use join::{JoinError, Label, Shown, Slate, join};
 pub use parse::{EventError, parse_line};
 
@@ -23,6 +23,12 @@ pub struct Event {
     pub viewer: String,
     /// Declared age band.
     pub age_band: Option<AgeBand>,
+    /// Declared gender.
+    pub gender: Option<Gender>,
+    /// Declared group of the site's own.
+    pub segment: Option<u8>,
+    /// Declared class of device.
+    pub device: Option<Device>,
     /// Declared language, as in the catalogue.
     pub language: Option<String>,
     /// What happened.

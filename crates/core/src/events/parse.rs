@@ -2,7 +2,7 @@
 
 use super::{Event, EventKind};
 use crate::catalogue::{ItemId, ItemIdError};
-use crate::features::{AgeBand, AgeBandError};
+use crate::features::{AgeBand, AgeBandError, DeclaredError};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -40,6 +40,12 @@ pub enum EventError {
     /// A bad age band.
     #[error("`user.age_band`")]
     AgeBand(#[from] AgeBandError),
+    /// A bad gender or device.
+    #[error("`user`: {0}")]
+    Declared(#[from] DeclaredError),
+    /// A segment that does not fit.
+    #[error("`user.segment` is {0}; expected a whole number from 0 to 255")]
+    Segment(i64),
     /// A watch time that is no time.
     #[error("`watch_seconds` is {0}; expected a finite number, 0 or more")]
     WatchSeconds(f64),
@@ -63,10 +69,13 @@ struct Line {
     user: Option<User>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct User {
     id: Option<String>,
     age_band: Option<String>,
+    gender: Option<String>,
+    segment: Option<i64>,
+    device: Option<String>,
     language: Option<String>,
 }
 
@@ -79,10 +88,7 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
     if !TIMES_MS.contains(&line.ts) {
         return Err(EventError::Time(line.ts));
     }
-    let (id, age_band, language) = match line.user {
-        Some(user) => (user.id, user.age_band, user.language),
-        None => (None, None, None),
-    };
+    let user = line.user.unwrap_or_default();
     let kind = match line.event.as_str() {
         "impression" => impression(line.request, line.item, line.position, line.arm, line.propensity)?,
         "click" => EventKind::Click {
@@ -95,16 +101,19 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
         },
         _ => return Err(EventError::Kind(line.event)),
     };
-    let age_band = age_band.map(|band| AgeBand::parse(&band)).transpose()?;
-    let viewer = id.or(line.session).ok_or(EventError::Missing {
+    let segment = |number: i64| u8::try_from(number).map_err(|_| EventError::Segment(number));
+    let viewer = user.id.or(line.session).ok_or(EventError::Missing {
         event: kind.name(),
         field: "session",
     })?;
     Ok(Event {
         ts_ms: line.ts,
         viewer,
-        age_band,
-        language,
+        age_band: user.age_band.map(|band| AgeBand::parse(&band)).transpose()?,
+        gender: user.gender.map(|name| name.parse()).transpose()?,
+        segment: user.segment.map(segment).transpose()?,
+        device: user.device.map(|name| name.parse()).transpose()?,
+        language: user.language,
         kind,
     })
 }

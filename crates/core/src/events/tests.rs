@@ -1,7 +1,7 @@
 use super::*;
 
 const IMPRESSION: &str = r#"{"event":"impression","ts":1760000000000,"session":"s1","request":"r1","item":"v1","position":2,
-    "arm":"uniform","propensity":0.5,"features":{"x":1},"user":{"id":"u1","age_band":"25-34","language":"en","gender":"f"}}"#;
+    "arm":"uniform","propensity":0.5,"features":{"x":1},"user":{"id":"u1","age_band":"25-34","language":"en","gender":"female","segment":7,"device":"tv","shoe":44}}"#;
 
 fn events(lines: &[&str]) -> Vec<Event> {
     lines.iter().map(|line| parse_line(line).unwrap()).collect()
@@ -19,6 +19,8 @@ fn a_full_impression() {
     assert_eq!((event.ts_ms, event.viewer.as_str()), (1_760_000_000_000, "u1"));
     assert_eq!(event.age_band.map(AgeBand::lower_years), Some(25));
     assert_eq!(event.language.as_deref(), Some("en"));
+    let declared = (event.gender, event.segment, event.device);
+    assert_eq!(declared, (Some(Gender::Female), Some(7), Some(Device::Tv)));
     let EventKind::Impression {
         request,
         item,
@@ -99,6 +101,14 @@ fn broken_lines_say_what_is_wrong() {
         (
             r#"{"event":"watch","ts":1760000000000,"session":"s","item":"v","watch_seconds":1e99}"#,
             "`watch_seconds`",
+        ),
+        (
+            r#"{"event":"search","ts":1760000000000,"session":"s","query":"q","user":{"gender":"f"}}"#,
+            "\"f\" is no gender; expected \"female\"",
+        ),
+        (
+            r#"{"event":"search","ts":1760000000000,"session":"s","query":"q","user":{"segment":256}}"#,
+            "`user.segment` is 256",
         ),
         (
             r#"{"event":"search","ts":1760000000000,"session":"s","query":"q","user":{"age_band":"old"}}"#,

@@ -1,10 +1,13 @@
 //! What features say of one candidate next to one viewer.
 
 use super::Candidate;
+use super::cowatch::CoWatched;
+use super::tags::cosine;
 use super::viewer::{Viewer, log_duration};
 use crate::catalogue::ItemFacts;
-use crate::session::Click;
+use crate::session::{Click, words};
 use crate::vector::{UnitVector, dot};
+use serde::Deserialize;
 
 /// Click rate of an item that was never shown, as a share of its impressions.
 const PRIOR_RATE: f32 = 0.05;
@@ -14,6 +17,9 @@ const PRIOR_IMPRESSIONS: f32 = 20.0;
 /// A candidate with its similarities to the viewer's clicks.
 pub(super) struct Pair<'a> {
     pub(super) facts: &'a ItemFacts,
+    pub(super) co_watched: CoWatched,
+    pub(super) search_match: f32,
+    pub(super) sim_searched: f32,
     pub(super) sim_recent: f32,
     pub(super) sim_visit: f32,
     pub(super) sim_all: f32,
@@ -35,6 +41,11 @@ impl<'a> Pair<'a> {
         }
         Self {
             facts: candidate.facts,
+            co_watched: viewer.watched.with(candidate.item.hash32()),
+            search_match: search_match(viewer.search_words, candidate.card),
+            sim_searched: viewer
+                .searched
+                .map_or(f32::NAN, |click| dot(click.as_slice(), candidate.vector)),
             sim_recent: to(&viewer.recent_mean),
             sim_visit: to(&viewer.visit_mean),
             sim_all: to(&viewer.all_mean),
@@ -92,6 +103,14 @@ impl<'a> Pair<'a> {
         )
     }
 
+    /// Cosine of the candidate's tags to the last click's.
+    pub(super) fn tags_of_last(&self, viewer: &Viewer<'_>) -> f32 {
+        viewer
+            .clicks
+            .last()
+            .map_or(f32::NAN, |last| cosine(last.facts.tags, self.facts.tags))
+    }
+
     /// Share of this visit's recent clicks in the candidate's category.
     pub(super) fn category_in_visit(&self, viewer: &Viewer<'_>) -> f32 {
         let visit: &[Click] = &viewer.recent[viewer.recent.len() - viewer.recent_in_visit..];
@@ -100,6 +119,39 @@ impl<'a> Pair<'a> {
             hits as f32 / visit.len() as f32
         })
     }
+}
+
+/// What of a card is searched for words.
+#[derive(Deserialize)]
+struct Texts {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    creator: String,
+    #[serde(default)]
+    category: String,
+}
+
+/// Share of a search's words that a card's title, creator or category has; NaN where nothing was searched for or the card
+/// cannot be read. Cards are read only after a search.
+fn search_match(wanted: &[String], card: &str) -> f32 {
+    if wanted.is_empty() {
+        return f32::NAN;
+    }
+    let Ok(texts) = serde_json::from_str::<Texts>(card) else {
+        return f32::NAN;
+    };
+    let found: Vec<String> = [&texts.name, &texts.creator, &texts.category]
+        .into_iter()
+        .flat_map(|text| words(text))
+        .collect();
+    let hits = wanted.iter().filter(|word| found.contains(word)).count();
+    hits as f32 / wanted.len() as f32
+}
+
+/// A code as a category's number; NaN where it is missing.
+pub(super) fn category_number(code: u16) -> f32 {
+    known(code, ItemFacts::NO_CODE).map_or(f32::NAN, f32::from)
 }
 
 /// A count, or NaN where it is none: negative or not finite.

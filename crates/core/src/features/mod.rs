@@ -8,18 +8,23 @@
 //! The viewer's id is no feature, and neither is a position on the page: both are unknown or meaningless at serving.
 
 mod candidate;
+mod columns;
+mod cowatch;
+mod declared;
 mod statistics;
 mod table;
+mod tags;
 mod viewer;
 
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::session::Session;
 use candidate::Pair;
+pub use columns::{FEATURE_COUNT, FEATURES};
+pub use declared::{AgeBand, AgeBandError, DeclaredError, Device, Gender, UserFeatures};
 pub use statistics::{ItemStatistics, POPULARITY_HALF_LIFE_DAYS};
-pub use table::{FEATURE_COUNT, FEATURES, Feature, Stage, markdown};
+pub use table::{Feature, Stage, markdown};
 use thiserror::Error;
 use viewer::Viewer;
-pub use viewer::{AgeBand, AgeBandError, UserFeatures};
 
 /// A video that may be recommended.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +33,8 @@ pub struct Candidate<'a> {
     pub item: &'a ItemId,
     /// Its facts, in the codes of the same bundle as the session's.
     pub facts: &'a ItemFacts,
+    /// Its card: a JSON object with its title (`name`), `creator` and `category`, for matching the words of a search.
+    pub card: &'a str,
     /// Its embedding as the shard gives it: unit length but for the shard's rounding.
     pub vector: &'a [f32],
 }

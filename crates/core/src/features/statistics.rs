@@ -30,6 +30,12 @@ impl ItemStatistics {
         self.clicks = self.clicks.saturating_add(1);
     }
 
+    /// Adds counts of an unknown, earlier time; they do not enter popularity.
+    pub fn add(&mut self, impressions: u32, clicks: u32) {
+        self.impressions = self.impressions.saturating_add(impressions);
+        self.clicks = self.clicks.saturating_add(clicks);
+    }
+
     /// Clicks as of `now_ms`, each halved every [`POPULARITY_HALF_LIFE_DAYS`].
     #[must_use]
     pub fn popularity(&self, now_ms: i64) -> f64 {

@@ -16,6 +16,7 @@ fn facts(category: u16, creator: u32, duration_s: f32) -> ItemFacts {
         category,
         language: 1,
         creator,
+        tags: 0b101,
         duration_s,
         uploaded_day: 20_450.0,
         impressions: 80.0,
@@ -37,6 +38,8 @@ fn click(
         ts_ms: NOW - seconds_ago * 1000,
         vector,
         facts,
+        neighbours: Vec::new(),
+        after_search: false,
         watch_seconds,
     }
 }
@@ -55,6 +58,7 @@ fn features(
         &[Candidate {
             item: &item,
             facts,
+            card: r#"{"name":"A red boat","creator":"Ada"}"#,
             vector,
         }],
     )
@@ -80,7 +84,7 @@ fn three_clicks() -> Session {
     session
         .click(click("c", 60, [1.0, 0.0], facts(2, 10, 64.0), None))
         .unwrap();
-    session.search(NOW - 30_000);
+    session.search("Red boats of ADA", NOW - 30_000);
     session
 }
 
@@ -88,12 +92,18 @@ fn three_clicks() -> Session {
 fn values_of_a_worked_example() {
     let user = UserFeatures {
         age_band: Some(AgeBand::parse("25-34").unwrap()),
+        gender: Some(Gender::Male),
+        segment: Some(3),
+        device: Some(Device::Tablet),
         language: None,
     };
     let of = features(&three_clicks(), &user, &facts(1, 10, 32.0), &[0.6, 0.8]);
     let close =
         |name: &str, expected: f32| assert!((of(name) - expected).abs() < 1e-6, "{name}: {}", of(name));
     close("age_years", 25.0);
+    close("gender", 1.0);
+    close("segment", 3.0);
+    close("device", 1.0);
     close("engagement", 0.75);
     close("history_clicks", 3.0);
     close("visit_clicks", 2.0);
@@ -104,7 +114,15 @@ fn values_of_a_worked_example() {
     close("duration_log2_s", 5.0);
     assert!((of("age_days") - (4.0 + 6.5 / 24.0)).abs() < 1e-5);
     close("impressions_log", 81f32.ln());
+    close("category", 1.0);
+    close("language", 1.0);
     close("click_rate", 0.1);
+    close("clicks_log", 10f32.ln());
+    close("popularity_ratio", 0.0);
+    close("upload_gap_days", 0.0);
+    close("tag_affinity", 1.0);
+    close("tags_of_last", 1.0);
+    close("search_match", 0.5);
     close("popularity_log", 2f32.ln());
     close("language_match", 1.0);
     close("duration_ratio_log2", 5.0 - (4.0 + 4.0 + 6.0) / 3.0);
@@ -119,6 +137,107 @@ fn values_of_a_worked_example() {
     close("sim_visit", (0.6 + 0.8) / 2f32.sqrt());
     close("sim_last", 0.6);
     close("sim_nearest", 0.8);
+}
+
+/// A session whose clicks, oldest first, have these neighbours.
+fn watched(lists: &[&[(&str, u16)]]) -> Session {
+    let mut session = Session::new();
+    for (i, list) in lists.iter().enumerate() {
+        let mut click = click(
+            &format!("c{i}"),
+            900 - i as i64,
+            [1.0, 0.0],
+            facts(1, 1, 9.0),
+            None,
+        );
+        click.neighbours = list
+            .iter()
+            .map(|&(name, weight)| crate::cowatch::Neighbour {
+                item: id(name).hash32(),
+                weight,
+            })
+            .collect();
+        session.click(click).unwrap();
+    }
+    session
+}
+
+#[test]
+fn co_watch_is_summed_over_the_clicks_that_have_any() {
+    let none = &[][..];
+    let of = |lists: &[&[(&str, u16)]]| {
+        let of = features(
+            &watched(lists),
+            &UserFeatures::default(),
+            &facts(1, 1, 1.0),
+            &[1.0, 0.0],
+        );
+        ["cowatch_max", "cowatch_recent", "cowatch_all", "cowatch_last"].map(|name| of(name) * 65_535.0)
+    };
+    let close = |found: [f32; 4], expected: [f32; 4]| {
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 0.01 || (a.is_nan() && b.is_nan());
+        assert!(found.iter().zip(&expected).all(near), "{found:?}");
+    };
+    close(of(&[none, none]), [f32::NAN; 4]);
+    close(
+        of(&[&[("candidate", 300)], none, &[("other", 9)]]),
+        [300.0, 150.0, 150.0, 0.0],
+    );
+    close(
+        of(&[&[("candidate", 300)], none]),
+        [300.0, 300.0, 300.0, f32::NAN],
+    );
+    close(
+        of(&[&[("candidate", 300)], &[("other", 5), ("candidate", 100)]]),
+        [300.0, 200.0, 200.0, 100.0],
+    );
+    // The first of twelve clicks is kept, but not recent.
+    let mut lists = vec![&[("other", 5u16)][..]; 12];
+    lists[0] = &[("candidate", 1200)];
+    close(of(&lists), [1200.0, 0.0, 100.0, 0.0]);
+}
+
+#[test]
+fn tags_are_compared_as_unit_vectors_newer_clicks_first() {
+    let tagged = |tags: u64| ItemFacts {
+        tags,
+        ..ItemFacts::unknown()
+    };
+    let mut session = Session::new();
+    for (i, tags) in [0b11, 0, 0b1000].into_iter().enumerate() {
+        session
+            .click(click(
+                &format!("c{i}"),
+                900 - i as i64,
+                [1.0, 0.0],
+                tagged(tags),
+                None,
+            ))
+            .unwrap();
+    }
+    let of = |tags: u64, name: &str| {
+        features(&session, &UserFeatures::default(), &tagged(tags), &[1.0, 0.0])(name)
+    };
+    let affinity = |tags: u64| of(tags, "tag_affinity");
+    assert!((affinity(0b1000) - 1.0 / 1.87).abs() < 1e-6);
+    assert!((affinity(0b01) - 0.87 / 1.87 / 2f32.sqrt()).abs() < 1e-6);
+    assert_eq!(affinity(0b10000), 0.0);
+    assert!(affinity(0).is_nan());
+    assert!((of(0b1001, "tags_of_last") - 1.0 / 2f32.sqrt()).abs() < 1e-6);
+    assert!((affinity(1 << 63)).abs() < 1e-6, "the highest tag");
+}
+
+#[test]
+fn the_click_after_a_search_says_what_was_sought() {
+    let mut session = three_clicks();
+    session
+        .click(click("d", 20, [0.0, 1.0], facts(1, 1, 9.0), None))
+        .unwrap();
+    session
+        .click(click("e", 10, [1.0, 0.0], facts(1, 1, 9.0), None))
+        .unwrap();
+    let of = features(&session, &UserFeatures::default(), &facts(1, 1, 1.0), &[0.6, 0.8]);
+    assert_eq!((of("sim_searched"), of("sim_last")), (0.8, 0.6));
 }
 
 #[test]
@@ -208,11 +327,13 @@ fn a_row_does_not_depend_on_its_neighbours() {
     let first = Candidate {
         item: &a,
         facts: &one,
+        card: "{}",
         vector: &[0.6, 0.8],
     };
     let second = Candidate {
         item: &b,
         facts: &two,
+        card: "{}",
         vector: &[-0.6, 0.8],
     };
     let fill = |list: &[Candidate<'_>]| Matrix::fill(&session, &UserFeatures::default(), NOW, list).unwrap();
@@ -229,6 +350,7 @@ fn a_wrong_dimension_is_an_error() {
     let candidate = Candidate {
         item: &item,
         facts: &facts,
+        card: "{}",
         vector: &[1.0, 0.0, 0.0],
     };
     let error = Matrix::fill(&three_clicks(), &UserFeatures::default(), NOW, &[candidate]).unwrap_err();

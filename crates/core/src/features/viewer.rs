@@ -1,57 +1,12 @@
 //! What features say of the viewer alone: computed once for all candidates.
 
+use super::candidate::log_count;
+use super::cowatch::Watched;
+use super::declared::UserFeatures;
+use super::tags::TagProfile;
 use crate::catalogue::ItemFacts;
 use crate::session::{Click, Session, WINDOW};
 use crate::vector::{UnitVector, mean_direction};
-use thiserror::Error;
-
-/// What a viewer, or the site on the viewer's behalf, may declare. All optional.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct UserFeatures {
-    /// Age band.
-    pub age_band: Option<AgeBand>,
-    /// Index into the bundle's list of languages.
-    pub language: Option<u16>,
-}
-
-/// An age band, known by its lower bound in whole years, 0 to 120.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgeBand(u8);
-
-/// Text that names no age band.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no age band; write it as \"25-34\", \"65+\" or \"<18\", in years up to 120")]
-pub struct AgeBandError(String);
-
-impl AgeBand {
-    /// Reads `"25-34"`, `"65+"` or `"<18"`.
-    ///
-    /// # Errors
-    /// Any other text, a band that ends before it starts, or an age above 120.
-    pub fn parse(text: &str) -> Result<Self, AgeBandError> {
-        let years = |digits: &str| {
-            let plain = digits.bytes().all(|b| b.is_ascii_digit());
-            digits.parse::<u8>().ok().filter(|&years| plain && years <= 120)
-        };
-        let lower = if let Some(upper) = text.strip_prefix('<') {
-            years(upper).map(|_| 0)
-        } else if let Some(lower) = text.strip_suffix('+') {
-            years(lower)
-        } else {
-            let bounds = text
-                .split_once('-')
-                .and_then(|(low, high)| years(low).zip(years(high)));
-            bounds.filter(|(low, high)| low <= high).map(|(low, _)| low)
-        };
-        lower.map(Self).ok_or_else(|| AgeBandError(text.to_owned()))
-    }
-
-    /// The band's youngest age in years.
-    #[must_use]
-    pub fn lower_years(self) -> u8 {
-        self.0
-    }
-}
 
 /// The weight of a click among newer ones: this much for each newer click (about half after five).
 const AFFINITY_DECAY: f32 = 0.87;
@@ -60,6 +15,9 @@ const AFFINITY_DECAY: f32 = 0.87;
 pub(super) struct Viewer<'a> {
     pub(super) now_ms: i64,
     pub(super) age_years: f32,
+    pub(super) gender: f32,
+    pub(super) segment: f32,
+    pub(super) device: f32,
     /// Clicks kept, oldest first.
     pub(super) clicks: &'a [Click],
     /// The newest [`WINDOW`] of them.
@@ -68,6 +26,10 @@ pub(super) struct Viewer<'a> {
     pub(super) recent_in_visit: usize,
     pub(super) visit_clicks: f32,
     pub(super) searches: f32,
+    /// Words of this visit's newest search.
+    pub(super) search_words: &'a [String],
+    /// The newest click of this visit that followed a search.
+    pub(super) searched: Option<&'a UnitVector>,
     pub(super) engagement: f32,
     pub(super) recent_mean: Option<UnitVector>,
     pub(super) visit_mean: Option<UnitVector>,
@@ -76,6 +38,12 @@ pub(super) struct Viewer<'a> {
     pub(super) language: u16,
     /// Mean of log2 of the clicked items' seconds.
     pub(super) usual_log_duration: f32,
+    /// Mean upload day of the recent clicks.
+    pub(super) usual_day: f32,
+    /// Mean of ln(1 + clicks) of the recent clicks' items.
+    pub(super) usual_popularity: f32,
+    pub(super) tags: TagProfile,
+    pub(super) watched: Watched,
 }
 
 impl<'a> Viewer<'a> {
@@ -87,17 +55,26 @@ impl<'a> Viewer<'a> {
             age_years: user
                 .age_band
                 .map_or(f32::NAN, |band| f32::from(band.lower_years())),
+            gender: user.gender.map_or(f32::NAN, |gender| f32::from(gender.code())),
+            segment: user.segment.map_or(f32::NAN, f32::from),
+            device: user.device.map_or(f32::NAN, |device| f32::from(device.code())),
             clicks,
             recent,
             recent_in_visit: visit.len().min(recent.len()),
             visit_clicks: visit.len() as f32,
             searches: session.searches(now_ms) as f32,
+            search_words: session.search_words(now_ms),
+            searched: visit.iter().rev().find(|c| c.after_search).map(|c| &c.vector),
             engagement: average(clicks.iter().filter_map(watch_fraction)),
             recent_mean: mean(recent),
             visit_mean: mean(&visit[visit.len().saturating_sub(WINDOW)..]),
             all_mean: mean(clicks),
             language: user.language.unwrap_or_else(|| majority_language(clicks)),
             usual_log_duration: average(clicks.iter().filter_map(|click| log_duration(&click.facts))),
+            usual_day: average(known(recent, |facts| facts.uploaded_day)),
+            usual_popularity: average(known(recent, |facts| log_count(facts.clicks))),
+            tags: TagProfile::of(clicks, AFFINITY_DECAY),
+            watched: Watched::by(clicks),
         }
     }
 
@@ -113,6 +90,14 @@ impl<'a> Viewer<'a> {
         }
         hits / total
     }
+}
+
+/// A number of the clicks' items, where it is known.
+fn known<'a>(clicks: &'a [Click], number: impl Fn(&ItemFacts) -> f32 + 'a) -> impl Iterator<Item = f32> + 'a {
+    clicks
+        .iter()
+        .map(move |click| number(&click.facts))
+        .filter(|x| x.is_finite())
 }
 
 /// log2 of an item's seconds; `None` where they are unknown or 0.

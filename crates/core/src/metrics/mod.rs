@@ -128,5 +128,15 @@ pub fn intra_list_diversity(vectors: &[&[f32]]) -> Option<f64> {
     (count > 0).then(|| sum / f64::from(count))
 }
 
+/// Mean self-information of a list in bits: −log2 of each item's share of all choices (Vargas & Castells, RecSys 2011),
+/// smoothed by one choice of each of `items`. `chosen` are the list's own counts, `total` those of all items together.
+/// `None` for an empty list.
+#[must_use]
+pub fn novelty(chosen: &[f64], total: f64, items: usize) -> Option<f64> {
+    let all = total + items as f64;
+    let bits = |&count: &f64| libm::log2(all / (count + 1.0));
+    (!chosen.is_empty()).then(|| chosen.iter().map(bits).sum::<f64>() / chosen.len() as f64)
+}
+
 #[cfg(test)]
 mod tests;

@@ -101,3 +101,10 @@ fn diversity_is_the_mean_distance_of_pairs() {
     close(intra_list_diversity(&[&east, &east]).unwrap(), 0.0);
     assert_eq!(intra_list_diversity(&[&east]), None);
 }
+
+#[test]
+fn novelty_is_the_mean_of_bits() {
+    // Four items, 12 choices: shares (7 + 1) / 16 and (0 + 1) / 16 are one bit and four.
+    assert_eq!(novelty(&[7.0, 0.0], 12.0, 4), Some(2.5));
+    assert_eq!(novelty(&[], 12.0, 4), None);
+}

@@ -10,13 +10,15 @@ use crate::manifest::{FileEntry, Manifest};
 pub const CLAIM: &str = "Catalogue, item table and ranker are fetched once, the same for everybody. After that \
     neither a click nor a recommendation sends anything.";
 
-/// What is fetched after the manifest, in this order: every shard, the item table, the ranker where there is one.
+/// What is fetched after the manifest, in this order: every shard, the item table, the ranker and the co-watch lists
+/// where there are any.
 pub fn files(manifest: &Manifest) -> impl Iterator<Item = &FileEntry> {
     manifest
         .shards
         .iter()
         .chain([&manifest.item_table])
         .chain(&manifest.ranker)
+        .chain(&manifest.co_watch)
 }
 
 #[cfg(test)]
@@ -39,6 +41,10 @@ mod tests {
         };
         assert_eq!(stems(&manifest), ["shard0", "shard1", "items"]);
         manifest.ranker = Some(entry("ranker"));
-        assert_eq!(stems(&manifest), ["shard0", "shard1", "items", "ranker"]);
+        manifest.co_watch = Some(entry("cowatch"));
+        assert_eq!(
+            stems(&manifest),
+            ["shard0", "shard1", "items", "ranker", "cowatch"]
+        );
     }
 }

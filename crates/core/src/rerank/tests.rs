@@ -1,6 +1,6 @@
 use super::*;
 use crate::catalogue::{ItemFacts, ItemId};
-use crate::features::FEATURES;
+use crate::features::{FEATURE_COUNT, FEATURES};
 use crate::policy::Lambda;
 use crate::session::Click;
 use crate::trees::{Builder, Output, Split, Test};
@@ -35,6 +35,7 @@ impl World {
         let one = |i: usize| Candidate {
             item: &self.ids[i],
             facts: &self.facts[i],
+            card: "{}",
             vector: &self.vectors[i],
         };
         (0..self.ids.len()).map(one).collect()
@@ -50,6 +51,8 @@ impl World {
                 ts_ms,
                 vector,
                 facts: self.facts[i],
+                neighbours: Vec::new(),
+                after_search: false,
                 watch_seconds: None,
             };
             session.click(click).unwrap();
@@ -184,7 +187,10 @@ fn a_model_of_other_features_is_refused() {
     more.push("extra".to_owned());
     assert!(matches!(
         build(more, vec![0.0]),
-        Err(RankerError::Features { column: 25, .. })
+        Err(RankerError::Features {
+            column: FEATURE_COUNT,
+            ..
+        })
     ));
     assert!(build(names(), vec![0.0]).is_ok());
     assert!(matches!(

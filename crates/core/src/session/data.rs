@@ -2,18 +2,20 @@
 //!
 //! Missing numbers are `None` (JSON has no NaN), so the data survives JSON and structured clones alike.
 
-use super::{Click, SeenSet, Session, SessionError, check_watch};
+use super::{Click, MAX_WORDS, SeenSet, Session, SessionError, check_watch};
 use crate::catalogue::{ItemFacts, ItemId};
+use crate::cowatch::{MAX_NEIGHBOURS, Neighbour};
 use crate::vector::UnitVector;
 use serde::{Deserialize, Serialize};
 
-/// Layout of [`SessionData`] that this program reads and writes.
-pub const SESSION_VERSION: u32 = 1;
+/// Layout of [`SessionData`] that this program writes. It reads version 1 as well, which had no neighbours, tags or words
+/// of searches.
+pub const SESSION_VERSION: u32 = 2;
 
 /// A [`Session`] as plain data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SessionData {
-    /// [`SESSION_VERSION`].
+    /// [`SESSION_VERSION`], or 1.
     pub version: u32,
     /// Oldest first.
     pub clicks: Vec<ClickData>,
@@ -21,6 +23,12 @@ pub struct SessionData {
     pub seen: Vec<String>,
     /// Searches of the newest visit.
     pub searches: u32,
+    /// Words of the newest search.
+    #[serde(default)]
+    pub search_words: Vec<String>,
+    /// Whether no click came after that search.
+    #[serde(default)]
+    pub searching: bool,
     /// Time of the newest activity, in milliseconds since 1970-01-01 UTC.
     pub last_active_ms: Option<i64>,
 }
@@ -36,17 +44,25 @@ pub struct ClickData {
     pub vector: Vec<f32>,
     /// What was known of the item.
     pub facts: FactsData,
+    /// Hashes of what is watched along with it, and their weights in 1/65,535.
+    #[serde(default)]
+    pub neighbours: Vec<(u32, u16)>,
+    /// Whether it was the first click after a search.
+    #[serde(default)]
+    pub after_search: bool,
     /// Seconds watched.
     pub watch_seconds: Option<f32>,
 }
 
-/// [`ItemFacts`] as plain data; see there for units.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// [`ItemFacts`] as plain data; see there for units. Tags are their numbers, because JavaScript has no 64-bit integers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of ItemFacts")]
 pub struct FactsData {
     pub category: Option<u16>,
     pub language: Option<u16>,
     pub creator: Option<u32>,
+    #[serde(default)]
+    pub tags: Vec<u8>,
     pub duration_s: Option<f32>,
     pub uploaded_day: Option<f32>,
     pub impressions: Option<f32>,
@@ -61,6 +77,7 @@ impl From<&ItemFacts> for FactsData {
             category: Some(facts.category).filter(|&code| code != ItemFacts::NO_CODE),
             language: Some(facts.language).filter(|&code| code != ItemFacts::NO_CODE),
             creator: Some(facts.creator).filter(|&code| code != ItemFacts::NO_CREATOR),
+            tags: (0..64).filter(|tag| facts.tags >> tag & 1 == 1).collect(),
             duration_s: known(facts.duration_s),
             uploaded_day: known(facts.uploaded_day),
             impressions: known(facts.impressions),
@@ -77,6 +94,11 @@ impl From<FactsData> for ItemFacts {
             category: data.category.unwrap_or(Self::NO_CODE),
             language: data.language.unwrap_or(Self::NO_CODE),
             creator: data.creator.unwrap_or(Self::NO_CREATOR),
+            tags: data
+                .tags
+                .iter()
+                .filter(|&&tag| tag < 64)
+                .fold(0, |bits, tag| bits | 1 << tag),
             duration_s: number(data.duration_s),
             uploaded_day: number(data.uploaded_day),
             impressions: number(data.impressions),
@@ -93,6 +115,8 @@ impl From<&Session> for SessionData {
             ts_ms: click.ts_ms,
             vector: click.vector.as_slice().to_vec(),
             facts: FactsData::from(&click.facts),
+            neighbours: click.neighbours.iter().map(|n| (n.item, n.weight)).collect(),
+            after_search: click.after_search,
             watch_seconds: click.watch_seconds,
         };
         Self {
@@ -100,6 +124,8 @@ impl From<&Session> for SessionData {
             clicks: session.clicks.iter().map(click).collect(),
             seen: session.seen.iter().map(ToString::to_string).collect(),
             searches: session.searches,
+            search_words: session.search_words.clone(),
+            searching: session.searching,
             last_active_ms: session.last_active_ms,
         }
     }
@@ -114,11 +140,15 @@ impl TryFrom<ClickData> for Click {
         if let Some(seconds) = data.watch_seconds {
             check_watch(&item, seconds).map_err(|error| error.to_string())?;
         }
+        let kept = data.neighbours.into_iter().take(MAX_NEIGHBOURS);
+        let neighbours = kept.map(|(item, weight)| Neighbour { item, weight });
         Ok(Self {
             item,
             ts_ms: data.ts_ms,
             vector,
             facts: data.facts.into(),
+            neighbours: neighbours.collect(),
+            after_search: data.after_search,
             watch_seconds: data.watch_seconds,
         })
     }
@@ -129,13 +159,17 @@ impl TryFrom<SessionData> for Session {
 
     /// Checks stored data as strictly as new clicks. Too many clicks or seen ids lose their oldest.
     fn try_from(data: SessionData) -> Result<Self, SessionError> {
-        if data.version != SESSION_VERSION {
+        if !(1..=SESSION_VERSION).contains(&data.version) {
             return Err(SessionError::Version(data.version));
         }
         let mut session = Self::new();
         for (index, click) in data.clicks.into_iter().enumerate() {
             let click = Click::try_from(click).map_err(|reason| SessionError::Stored { index, reason })?;
+            let after_search = click.after_search;
             session.click(click)?;
+            if let Some(newest) = session.clicks.last_mut() {
+                newest.after_search = after_search;
+            }
         }
         let mut seen = SeenSet::default();
         for (index, id) in data.seen.into_iter().enumerate() {
@@ -147,6 +181,9 @@ impl TryFrom<SessionData> for Session {
         }
         session.seen = seen;
         session.searches = data.searches;
+        session.search_words = data.search_words;
+        session.search_words.truncate(MAX_WORDS);
+        session.searching = data.searching;
         session.last_active_ms = data.last_active_ms;
         Ok(session)
     }

@@ -5,12 +5,15 @@
 
 mod data;
 mod seen;
+mod words;
 
 use crate::catalogue::{ItemFacts, ItemId};
+use crate::cowatch::Neighbour;
 use crate::vector::{UnitVector, mean_direction};
 pub use data::{ClickData, FactsData, SESSION_VERSION, SessionData};
 pub use seen::SeenSet;
 use thiserror::Error;
+pub use words::{MAX_WORDS, words};
 
 /// Clicks kept, newest first to stay.
 pub const MAX_CLICKS: usize = 50;
@@ -32,6 +35,10 @@ pub struct Click {
     pub vector: UnitVector,
     /// The item's facts, in the codes of the bundle that it came from.
     pub facts: ItemFacts,
+    /// What is watched along with it, in the bundle that it came from.
+    pub neighbours: Vec<Neighbour>,
+    /// Whether it was the first click after a search of its visit; [`Session::click`] sets it.
+    pub after_search: bool,
     /// Seconds watched so far: finite and 0 or more; `None` while unknown.
     pub watch_seconds: Option<f32>,
 }
@@ -79,6 +86,10 @@ pub struct Session {
     clicks: Vec<Click>,
     seen: SeenSet,
     searches: u32,
+    /// Words of the newest search, of the visit of `last_active_ms`; none after it.
+    search_words: Vec<String>,
+    /// No click came after the newest search of the visit.
+    searching: bool,
     last_active_ms: Option<i64>,
 }
 
@@ -93,7 +104,7 @@ impl Session {
     ///
     /// # Errors
     /// The vector has another dimension than those before it, or the watch time is no time.
-    pub fn click(&mut self, click: Click) -> Result<(), SessionError> {
+    pub fn click(&mut self, mut click: Click) -> Result<(), SessionError> {
         if let Some(expected) = self.dim().filter(|&dim| dim != click.vector.dim()) {
             let found = click.vector.dim();
             return Err(SessionError::Dimension {
@@ -106,6 +117,7 @@ impl Session {
             check_watch(&click.item, seconds)?;
         }
         self.touch(click.ts_ms);
+        click.after_search = std::mem::take(&mut self.searching);
         self.seen.insert(click.item.clone());
         self.clicks.retain(|old| old.item != click.item);
         if self.clicks.len() == MAX_CLICKS {
@@ -136,10 +148,13 @@ impl Session {
         Ok(())
     }
 
-    /// Counts a search of this visit.
-    pub fn search(&mut self, ts_ms: i64) {
+    /// Takes in a search of this visit. Of what was typed the first [`MAX_WORDS`] [`words`] are kept until the next
+    /// search or visit.
+    pub fn search(&mut self, query: &str, ts_ms: i64) {
         self.touch(ts_ms);
         self.searches = self.searches.saturating_add(1);
+        self.search_words = words(query).take(MAX_WORDS).collect();
+        self.searching = true;
     }
 
     /// Marks an item as seen with no click, so that it is not recommended.
@@ -191,6 +206,16 @@ impl Session {
         if self.in_visit(now_ms) { self.searches } else { 0 }
     }
 
+    /// Words of the newest search of the visit that `now_ms` belongs to.
+    #[must_use]
+    pub fn search_words(&self, now_ms: i64) -> &[String] {
+        if self.in_visit(now_ms) {
+            &self.search_words
+        } else {
+            &[]
+        }
+    }
+
     /// Dimensions of the clicks' vectors; `None` with no click.
     #[must_use]
     pub fn dim(&self) -> Option<usize> {
@@ -202,11 +227,11 @@ impl Session {
         self.clicks.retain(|click| click.vector.dim() == dim);
     }
 
-    /// Reads the clicks' facts anew after the bundle changed, because its codes did. An item that `facts_of` does
-    /// not know keeps its vector and loses its facts.
-    pub fn refresh(&mut self, mut facts_of: impl FnMut(&ItemId) -> Option<ItemFacts>) {
+    /// Reads anew what a click took from its bundle, after the bundle changed. `renew` sees each clicked item with its
+    /// facts and neighbours; codes of the old bundle mean nothing in the new one, the hashes of neighbours do.
+    pub fn refresh(&mut self, mut renew: impl FnMut(&ItemId, &mut ItemFacts, &mut Vec<Neighbour>)) {
         for click in &mut self.clicks {
-            click.facts = facts_of(&click.item).unwrap_or(ItemFacts::unknown());
+            renew(&click.item, &mut click.facts, &mut click.neighbours);
         }
     }
 
@@ -218,6 +243,8 @@ impl Session {
     fn touch(&mut self, ts_ms: i64) {
         if !self.in_visit(ts_ms) {
             self.searches = 0;
+            self.search_words.clear();
+            self.searching = false;
         }
         self.last_active_ms = Some(self.last_active_ms.map_or(ts_ms, |last| last.max(ts_ms)));
     }

@@ -11,6 +11,8 @@ fn click(id: &str, minute: i64, vector: &[f32]) -> Click {
             duration_s: 60.0,
             ..ItemFacts::unknown()
         },
+        neighbours: vec![Neighbour { item: 7, weight: 9 }],
+        after_search: false,
         watch_seconds: None,
     }
 }
@@ -84,11 +86,11 @@ fn a_pause_of_more_than_thirty_minutes_ends_the_visit() {
 #[test]
 fn searches_count_within_the_visit() {
     let mut session = Session::new();
-    session.search(0);
-    session.search(20 * MINUTE);
+    session.search("Red fox", 0);
+    session.search("Red fox", 20 * MINUTE);
     assert_eq!(session.searches(50 * MINUTE), 2);
     assert_eq!(session.searches(50 * MINUTE + 1), 0);
-    session.search(100 * MINUTE);
+    session.search("Red fox", 100 * MINUTE);
     assert_eq!(session.searches(100 * MINUTE), 1);
 }
 
@@ -96,7 +98,7 @@ fn searches_count_within_the_visit() {
 fn a_search_alone_does_not_revive_old_clicks() {
     let mut session = Session::new();
     session.click(click("a", 0, &[1.0])).unwrap();
-    session.search(100 * MINUTE);
+    session.search("Red fox", 100 * MINUTE);
     assert!(session.visit(100 * MINUTE).is_empty());
 }
 
@@ -145,15 +147,16 @@ fn a_new_bundle_replaces_the_facts() {
     let mut session = Session::new();
     session.click(click("a", 0, &[1.0])).unwrap();
     session.click(click("b", 0, &[1.0])).unwrap();
-    session.refresh(|id| {
-        (id.as_str() == "a").then(|| ItemFacts {
-            category: 7,
-            ..ItemFacts::unknown()
-        })
+    session.refresh(|id, facts, neighbours| {
+        if id.as_str() == "a" {
+            facts.category = 7;
+            neighbours.clear();
+        }
     });
     assert_eq!(session.clicks()[0].facts.category, 7);
+    assert!(session.clicks()[0].neighbours.is_empty());
     assert_eq!(session.clicks()[1].facts.category, ItemFacts::NO_CODE);
-    assert!(session.clicks()[1].facts.duration_s.is_nan());
+    assert_eq!(session.clicks()[1].neighbours.len(), 1);
 }
 
 #[test]
@@ -164,13 +167,50 @@ fn a_session_survives_json() {
     session
         .watch(&ItemId::new("b").unwrap(), 4.5, 4 * MINUTE)
         .unwrap();
-    session.search(4 * MINUTE);
+    session.search("Red fox", 4 * MINUTE);
     let text = serde_json::to_string(&SessionData::from(&session)).unwrap();
     let data: SessionData = serde_json::from_str(&text).unwrap();
     let back = Session::try_from(data.clone()).unwrap();
     assert_eq!(SessionData::from(&back), data);
     assert_eq!(back.query(WINDOW), session.query(WINDOW));
     assert_eq!(back.searches(4 * MINUTE), 1);
+}
+
+#[test]
+fn the_click_that_follows_a_search_is_marked() {
+    let mut session = Session::new();
+    session.search("Red  fox", 0);
+    assert_eq!(session.search_words(30 * MINUTE), ["red", "fox"]);
+    session.click(click("a", 1, &[1.0])).unwrap();
+    session.click(click("b", 2, &[1.0])).unwrap();
+    session.search("boat", 3 * MINUTE);
+    let marked = |session: &Session| {
+        session
+            .clicks()
+            .iter()
+            .map(|c| c.after_search)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(marked(&session), [true, false]);
+    assert_eq!(session.search_words(3 * MINUTE), ["boat"]);
+    let mut stored = Session::try_from(SessionData::from(&session)).unwrap();
+    assert_eq!(SessionData::from(&stored), SessionData::from(&session));
+    // The visit of the search is over by then.
+    stored.click(click("c", 90, &[1.0])).unwrap();
+    assert_eq!(marked(&stored), [true, false, false]);
+    assert!(stored.search_words(90 * MINUTE).is_empty());
+    session.click(click("c", 4, &[1.0])).unwrap();
+    assert_eq!(marked(&session), [true, false, true]);
+}
+
+#[test]
+fn data_of_version_1_still_reads() {
+    let click = r#"{"item":"a","ts_ms":5,"vector":[1,0],"facts":{"category":1,"language":null,"creator":null,
+        "duration_s":9,"uploaded_day":null,"impressions":null,"clicks":null,"popularity":null},"watch_seconds":null}"#;
+    let text = format!(r#"{{"version":1,"clicks":[{click}],"seen":["a"],"searches":2,"last_active_ms":5}}"#);
+    let session = Session::try_from(serde_json::from_str::<SessionData>(&text).unwrap()).unwrap();
+    assert_eq!((session.clicks().len(), session.searches(5)), (1, 2));
+    assert!(session.clicks()[0].neighbours.is_empty());
 }
 
 #[test]

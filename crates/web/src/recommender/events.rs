@@ -39,9 +39,9 @@ impl Recommender {
                 self.change(|memory| watch(memory).map_err(Failure::bad_reply))
                     .await
             }
-            Event::Search => {
+            Event::Search(query) => {
                 self.change(|memory| {
-                    memory.session.search(now_ms);
+                    memory.session.search(&query, now_ms);
                     Ok(())
                 })
                 .await
@@ -59,6 +59,8 @@ impl Recommender {
                 ts_ms,
                 vector,
                 facts: candidate.facts,
+                neighbours: candidate.neighbours,
+                after_search: false,
                 watch_seconds: None,
             };
             return Ok((UnitVector::new(candidate.vector).ok().map(click), item));

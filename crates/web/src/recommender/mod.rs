@@ -172,16 +172,14 @@ impl Recommender {
                 .keep_compatible(bundle.manifest.dim as usize, bundle.encoder());
         }
         if let Some(local) = &self.local {
-            let items = local.items();
-            let facts = |id: &ItemId| items.row(id.as_str()).map(|row| items.facts(row));
-            self.memory.follow_bundle(local.name(), facts);
+            self.memory
+                .follow_bundle(local.name(), |id| local.known(id.as_str()));
         } else if let Some(bundle) = self.recent.bundle() {
-            let facts = |id: &ItemId| {
-                self.recent
-                    .candidate(id.as_str())
-                    .map(|candidate| candidate.facts)
+            let known = |id: &ItemId| {
+                let candidate = self.recent.candidate(id.as_str())?;
+                Some((candidate.facts, candidate.neighbours.clone()))
             };
-            self.memory.follow_bundle(bundle, facts);
+            self.memory.follow_bundle(bundle, known);
         }
     }
 

@@ -155,6 +155,9 @@ impl Recommender {
             memory: &self.memory,
             user: UserFeatures {
                 age_band: self.declared.age_band,
+                gender: self.declared.gender,
+                segment: self.declared.segment,
+                device: self.declared.device,
                 language: self.language_code(candidates),
             },
             now_ms: now_ms(),

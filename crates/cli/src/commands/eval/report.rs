@@ -25,6 +25,9 @@ pub(super) struct Row {
     candidates: &'static str,
     /// Which logged slates counted: "uniform" or "all".
     arm: &'static str,
+    /// Which of these: "all", "new viewers" (at most 3 earlier clicks), "new videos" (a positive with at most 5 earlier
+    /// clicks), or "category …" (of a positive).
+    segment: String,
 }
 
 /// Differences shown: each path against the one below it, and what variety costs.
@@ -34,6 +37,11 @@ const PAIRS: [(RankingPath, RankingPath); 4] = [
     (RankingPath::Full, RankingPath::Similarity),
     (RankingPath::Full, RankingPath::Trees),
 ];
+
+/// The segment of every slate.
+const ALL: &str = "all";
+/// Slates below which a segment is left out.
+const MIN_SEGMENT: usize = 20;
 
 struct Reporter<'a> {
     samples: &'a Samples,
@@ -56,6 +64,7 @@ pub(super) fn rows(samples: &Samples, arm: &'static str, resamples: usize, seed:
         for &k in &samples.ks {
             reporter.paths(set, k);
             reporter.differences(set, k);
+            reporter.segments(set, k);
         }
     }
     reporter.interval(
@@ -78,6 +87,7 @@ impl Reporter<'_> {
                 Metric::Precision,
                 Metric::Mrr,
                 Metric::Diversity,
+                Metric::Novelty,
             ] {
                 let values = samples.values(Series { set, k, path, metric });
                 self.interval(path.name(), metric.name(), k, set, values);
@@ -110,6 +120,29 @@ impl Reporter<'_> {
             let values: Vec<(usize, f64)> = pairs.map(|(a, b)| (a.0, a.1 - b.1)).collect();
             let name = format!("{} minus {}", better.name(), worse.name());
             self.interval(&name, Metric::Ndcg.name(), k, set, &values);
+        }
+    }
+
+    /// NDCG of every path, and the gain of the full one over similarity, in each segment.
+    fn segments(&mut self, set: CandidateSet, k: usize) {
+        let metric = Metric::Ndcg;
+        for segment in self.samples.segment_names() {
+            let of = |path| self.samples.values_in(Series { set, k, path, metric }, segment);
+            let full = of(RankingPath::Full);
+            if full.len() < MIN_SEGMENT {
+                continue;
+            }
+            let start = self.rows.len();
+            let all: Vec<(&str, Vec<(usize, f64)>)> =
+                RankingPath::ALL.map(|path| (path.name(), of(path))).into();
+            let pairs = full.iter().zip(of(RankingPath::Similarity));
+            let gain: Vec<(usize, f64)> = pairs.map(|(a, b)| (a.0, a.1 - b.1)).collect();
+            for (path, values) in all.iter().chain([&("full minus similarity", gain)]) {
+                self.interval(path, metric.name(), k, set, values);
+            }
+            for row in &mut self.rows[start..] {
+                segment.clone_into(&mut row.segment);
+            }
         }
     }
 
@@ -152,6 +185,7 @@ impl Reporter<'_> {
             viewers: viewers.len(),
             candidates: set.name(),
             arm: self.arm,
+            segment: ALL.to_owned(),
         }
     }
 }
@@ -164,6 +198,9 @@ pub(super) fn print(rows: &[Row], json: bool) -> Result<()> {
     }
     let mut heading = "";
     for row in rows {
+        if row.segment != ALL {
+            continue;
+        }
         if row.candidates != heading {
             heading = row.candidates;
             let of = if heading == "slate" {
@@ -187,8 +224,27 @@ pub(super) fn print(rows: &[Row], json: bool) -> Result<()> {
             _ => println!("  {:<30} {metric:<14} {:>8.4}", row.path, row.value),
         }
     }
+    print_segments(rows);
     println!(
         "\n95 % intervals over viewers; \"minus\" is a paired difference. See docs/ranking.md for what is compared."
     );
     Ok(())
+}
+
+/// The gain of the full path in each segment.
+fn print_segments(rows: &[Row]) {
+    let gains = rows
+        .iter()
+        .filter(|row| row.segment != ALL && row.path == "full minus similarity");
+    for (i, row) in gains.enumerate() {
+        if i == 0 {
+            println!("\nFull minus similarity by segment (--json has every path):");
+        }
+        if let (Some(low), Some(high)) = (row.low, row.high) {
+            println!(
+                "  {:<30} {:<10} ndcg@{:<4} {:>8.4}  [{low:.4}, {high:.4}]  {} slates",
+                row.segment, row.candidates, row.k, row.value, row.slates
+            );
+        }
+    }
 }

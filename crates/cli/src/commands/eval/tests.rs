@@ -98,7 +98,10 @@ fn samples(bundle: &Bundle, seed: u64) -> Samples {
     };
     let mut samples = Samples::new(vec![10, 1], 20);
     let mut paths = Paths::new(bundle, &catalogue, policy, 20, seed);
-    let evaluate = |moment: Moment<'_>| measure(&moment, &catalogue, &mut paths, &mut samples, 10);
+    let evaluate = |moment: Moment<'_>| {
+        measure(&moment, &catalogue, &mut paths, &mut samples, 10)?;
+        Ok(())
+    };
     replay.run(evaluate, |_| {}).unwrap();
     samples
 }
@@ -160,7 +163,11 @@ fn the_report_has_every_path_metric_and_difference() {
     assert_eq!(report, json(1), "one seed, one report");
     let row = |path: &str, metric: &str, k: u64, candidates: &str| -> Option<Value> {
         let same = |row: &&Value| {
-            row["path"] == path && row["metric"] == metric && row["k"] == k && row["candidates"] == candidates
+            row["path"] == path
+                && row["metric"] == metric
+                && row["k"] == k
+                && row["candidates"] == candidates
+                && row["segment"] == "all"
         };
         report.as_array().unwrap().iter().find(same).cloned()
     };
@@ -190,4 +197,20 @@ fn the_report_has_every_path_metric_and_difference() {
     );
     assert!(row("retrieval", "recall", 20, "catalogue").is_some());
     assert!(row("full", "coverage", 10, "catalogue").unwrap()["low"].is_null());
+    let novelty = |path| {
+        row(path, "novelty", 10, "catalogue").unwrap()["value"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(
+        novelty("popularity") < novelty("random"),
+        "the popular are no news"
+    );
+    let segment = |name: &str| {
+        let rows = report.as_array().unwrap().iter();
+        rows.filter(|row| row["segment"] == name && row["path"] == "full")
+            .count()
+    };
+    // Four of each viewer's five slates have at most three clicks before them; nobody clicked the positives before.
+    assert_eq!((segment("new viewers"), segment("new videos")), (4, 4));
 }

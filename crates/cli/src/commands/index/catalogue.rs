@@ -63,6 +63,8 @@ impl Codes {
 pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
     let (mut categories, mut languages, mut creators) =
         (Codes::default(), Codes::default(), Codes::default());
+    let tags = tags(videos);
+    let bits: HashMap<&str, u32> = (0..).zip(&tags).map(|(bit, tag)| (tag.as_str(), bit)).collect();
     let mut records = Vec::with_capacity(videos.len());
     for video in videos {
         let at = || format!("video {:?}", video.id.as_str());
@@ -82,6 +84,11 @@ pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
             category: categories.code_or(video.genre.as_ref(), ItemFacts::NO_CODE),
             language: languages.code_or(video.language.as_ref(), ItemFacts::NO_CODE),
             creator: creators.code_or(video.creator.as_ref(), ItemFacts::NO_CREATOR),
+            tags: video
+                .tags
+                .iter()
+                .filter_map(|tag| bits.get(tag.as_str()))
+                .fold(0, |set, bit| set | 1u64 << bit),
             duration_s: duration_s.unwrap_or(f32::NAN),
             uploaded_day: uploaded_day.unwrap_or(f32::NAN),
             impressions: video.impressions.map_or(f32::NAN, |v| v as f32),
@@ -104,8 +111,25 @@ pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
         categories: categories.names,
         languages: languages.names,
         creators: creators.names,
+        tags,
     };
     Ok((records, dictionaries))
+}
+
+/// The most frequent tags, most frequent first, equals by name. One that a single video has, or every video, says
+/// nothing of two videos.
+fn tags(videos: &[Video]) -> Vec<String> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for tag in videos.iter().flat_map(|video| &video.tags) {
+        *counts.entry(tag).or_default() += 1;
+    }
+    let mut list: Vec<(&str, usize)> = counts
+        .into_iter()
+        .filter(|&(_, count)| count > 1 && count < videos.len())
+        .collect();
+    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    list.truncate(ItemFacts::MAX_TAGS);
+    list.into_iter().map(|(tag, _)| tag.to_owned()).collect()
 }
 
 /// What a page shows.
@@ -171,6 +195,21 @@ mod tests {
         assert_eq!(day("1970-01-02").unwrap(), 1.0);
         assert_eq!(day("1970-01-01T12:00:00Z").unwrap(), 0.5);
         assert!(day("last week").is_err());
+    }
+
+    #[test]
+    fn the_most_frequent_tags_become_bits() {
+        let video = |line: &str| Video::parse(line.as_bytes()).unwrap();
+        let videos = [
+            video(r#"{"id":"a","name":"A","genre":["Drama","War"],"keywords":"night, drama"}"#),
+            video(r#"{"id":"b","name":"B","genre":"Drama","keywords":["war","once"]}"#),
+            video(r#"{"id":"c","name":"C","keywords":"drama"}"#),
+            video(r#"{"id":"d","name":"D"}"#),
+        ];
+        let (records, lists) = records(&videos).unwrap();
+        assert_eq!(lists.tags, ["drama", "war"], "`night` and `once` stand alone");
+        let bits: Vec<u64> = records.iter().map(|record| record.facts.tags).collect();
+        assert_eq!(bits, [0b11, 0b11, 0b01, 0]);
     }
 
     #[test]

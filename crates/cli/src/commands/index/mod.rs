@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// A catalogue, or vectors and ids.
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("input").required(true).args(["catalogue", "vectors"])))]
+#[command(group(clap::ArgGroup::new("input").required(true).multiple(true).args(["catalogue", "vectors"])))]
 pub struct Args {
-    /// The catalogue: schema.org VideoObjects as JSON Lines; media paths are relative to its folder
+    /// The catalogue: schema.org VideoObjects as JSON Lines; media paths are relative to its folder. With --vectors no
+    /// media is read
     #[arg(long)]
     catalogue: Option<PathBuf>,
     /// Vectors as a NumPy .npy file, f32, n × d
@@ -70,8 +71,8 @@ struct Indexed {
 pub fn run(args: Args) -> Result<()> {
     let writer = BundleWriter::new(&args.out)?;
     let indexed = match (&args.catalogue, &args.vectors, &args.ids) {
-        (Some(path), _, _) => encode::catalogue(&args, path)?,
-        (_, Some(vectors), Some(ids)) => from_vectors(vectors, ids)?,
+        (catalogue, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref())?,
+        (Some(path), ..) => encode::catalogue(&args, path)?,
         _ => anyhow::bail!("expected --catalogue, or --vectors and --ids"),
     };
     let bar = progress("graph", indexed.records.len());
@@ -119,7 +120,8 @@ fn progress(what: &'static str, n: usize) -> ProgressBar {
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
+/// Vectors and ids; what else is known of a video from the catalogue, where there is one.
+fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Indexed> {
     let bytes = std::fs::read(vectors).with_context(|| format!("{}: cannot read it", vectors.display()))?;
     let matrix = Matrix::parse(&bytes).with_context(|| vectors.display().to_string())?;
     drop(bytes);
@@ -159,7 +161,10 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
         let found = found.with_context(|| format!("{}, row {row}", vectors.display()))?;
         unit.extend(found.as_slice());
     }
-    let dictionaries = Dictionaries::default();
+    let (records, dictionaries) = match videos {
+        Some(path) => described(&records, path)?,
+        None => (records, Dictionaries::default()),
+    };
     Ok(Indexed {
         records,
         dictionaries,
@@ -168,6 +173,27 @@ fn from_vectors(vectors: &Path, ids: &Path) -> Result<Indexed> {
         encoder: None,
         stills: Vec::new(),
     })
+}
+
+/// The records of a catalogue's videos in the order of `records`, which name them all.
+fn described(records: &[ItemRecord], path: &Path) -> Result<(Vec<ItemRecord>, Dictionaries)> {
+    let videos = catalogue::read(path)?;
+    let (described, dictionaries) = catalogue::records(&videos)?;
+    let mut by_id: std::collections::HashMap<ItemId, ItemRecord> = described
+        .into_iter()
+        .map(|record| (record.id.clone(), record))
+        .collect();
+    let find = |record: &ItemRecord| {
+        by_id.remove(&record.id).with_context(|| {
+            format!(
+                "{}: expected a video with id {:?}, for which there is a vector",
+                path.display(),
+                record.id.as_str()
+            )
+        })
+    };
+    let found = records.iter().map(find).collect::<Result<_>>()?;
+    Ok((found, dictionaries))
 }
 
 /// Refuses an id that occurs twice.

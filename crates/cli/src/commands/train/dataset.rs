@@ -25,10 +25,10 @@ pub(super) struct Dataset {
 }
 
 impl Dataset {
-    /// Adds a slate that was shown before `split_ms`.
-    pub(super) fn add(&mut self, moment: &Moment<'_>, catalogue: &Catalogue, split_ms: i64) -> Result<()> {
+    /// Adds a slate that was shown before `split_ms`; says whether it teaches anything.
+    pub(super) fn add(&mut self, moment: &Moment<'_>, catalogue: &Catalogue, split_ms: i64) -> Result<bool> {
         if moment.slate.ts_ms >= split_ms {
-            return Ok(());
+            return Ok(false);
         }
         let shown = moment.unseen(catalogue);
         if moment.uniform() {
@@ -38,7 +38,7 @@ impl Dataset {
         }
         let positives = shown.iter().filter(|item| item.positive).count();
         if positives == 0 || positives == shown.len() || moment.session.clicks().is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let rows: Vec<usize> = shown.iter().map(|item| item.row).collect();
         let facts: Vec<ItemFacts> = rows.iter().map(|&row| (moment.facts)(row)).collect();
@@ -48,7 +48,7 @@ impl Dataset {
         self.labels
             .extend(shown.iter().map(|item| f32::from(u8::from(item.positive))));
         self.slates.push(shown);
-        Ok(())
+        Ok(true)
     }
 
     /// Whether there is enough to learn from.
@@ -150,7 +150,10 @@ mod tests {
         let replay = Replay::new(&catalogue, events, Label::Click).unwrap();
         let mut dataset = Dataset::default();
         replay
-            .run(|moment| dataset.add(&moment, &catalogue, split_ms), |_| {})
+            .run(
+                |moment| dataset.add(&moment, &catalogue, split_ms).map(drop),
+                |_| {},
+            )
             .unwrap();
         dataset
     }

@@ -1,23 +1,24 @@
 //! A Python with LightGBM: the user's own, or an environment that this command sets up once.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use recsys_core::manifest::sha256_hex;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-const REQUIREMENTS: &str = include_str!("../../../../../models/ranker/requirements.txt");
+const REQUIREMENTS: &str = include_str!("../../../../models/ranker/requirements.txt");
 /// Written last: without it, setting up was cut off.
 const READY: &str = "recsys-ready";
 
 /// A Python interpreter that can import LightGBM.
-pub(super) struct Python(PathBuf);
+pub struct Python(PathBuf);
 
 impl Python {
     /// The given interpreter, or the managed environment, made now if need be.
     ///
     /// # Errors
     /// There is no Python, or LightGBM cannot be imported or installed.
-    pub(super) fn find(given: Option<&Path>) -> Result<Self> {
+    pub fn find(given: Option<&Path>) -> Result<Self> {
         if let Some(path) = given {
             let python = Self(path.to_owned());
             python.check("install them there with `pip install lightgbm numpy`, or leave --python out")?;
@@ -32,20 +33,20 @@ impl Python {
         Ok(python)
     }
 
-    /// Runs a script with one argument and returns its standard output.
+    /// Runs a script with one argument; `line` sees each line of its standard output as it comes.
     ///
     /// # Errors
     /// It cannot be started or fails; the error holds the end of what it wrote.
-    pub(super) fn run(&self, script: &str, argument: &Path) -> Result<String> {
+    pub fn run(&self, script: &str, argument: &Path, line: impl FnMut(&str)) -> Result<()> {
         let mut command = Command::new(&self.0);
-        command.arg("-c").arg(script).arg(argument);
-        output(&mut command, "run the training script")
+        command.arg("-u").arg("-c").arg(script).arg(argument);
+        stream(&mut command, "run the training script", line)
     }
 
     fn check(&self, remedy: &str) -> Result<()> {
         let mut command = Command::new(&self.0);
         command.args(["-c", "import lightgbm, numpy"]);
-        output(&mut command, "import lightgbm and numpy").map(drop).with_context(|| {
+        output(&mut command, "import lightgbm and numpy").with_context(|| {
             format!("{} cannot import LightGBM and NumPy; {remedy}. If libgomp is missing: apt-get install libgomp1 \
                      (Debian, Ubuntu) or brew install libomp (macOS)", self.0.display())
         })
@@ -119,23 +120,38 @@ fn cache_folder() -> Result<PathBuf> {
     }
 }
 
-/// Runs a command to its end; standard output on success.
-fn output(command: &mut Command, purpose: &str) -> Result<String> {
+/// Runs a command to its end.
+fn output(command: &mut Command, purpose: &str) -> Result<()> {
+    stream(command, purpose, |_| {})
+}
+
+/// Runs a command to its end; `line` sees each line of its standard output as it comes.
+fn stream(command: &mut Command, purpose: &str, mut line: impl FnMut(&str)) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let done = command
+    // Into a file: a second pipe, unread while the first is, could fill and stop the command.
+    let mut errors = tempfile::tempfile().context("cannot make a temporary file")?;
+    let mut child = command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(errors.try_clone().context("cannot use a temporary file")?)
+        .spawn()
         .with_context(|| format!("{program}: cannot start it to {purpose}; is Python installed?"))?;
-    let errors = String::from_utf8_lossy(&done.stderr);
-    let last: Vec<&str> = errors.lines().rev().take(12).collect();
-    let last: Vec<&str> = last.into_iter().rev().collect();
-    ensure!(
-        done.status.success(),
-        "{program}: {purpose}: {}\n{}",
-        done.status,
-        last.join("\n")
-    );
-    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    if let Some(out) = child.stdout.take() {
+        for text in BufReader::new(out).lines() {
+            line(&text.with_context(|| format!("{program}: {purpose}: its output"))?);
+        }
+    }
+    let status = child.wait().with_context(|| program.clone())?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    errors.rewind().context("a temporary file")?;
+    errors.read_to_end(&mut text).context("a temporary file")?;
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
+    bail!("{program}: {purpose}: {status}\n{}", last.join("\n"))
 }
 
 #[cfg(test)]

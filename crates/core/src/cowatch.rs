@@ -1,0 +1,349 @@
+//! Co-watch: which videos the same viewers chose, as a list of neighbours for each video. One file of a bundle,
+//! version 1. Little-endian; each section starts at a multiple of 16 bytes, the gap before it filled with zeros.
+//!
+//! | offset | type | what |
+//! | --- | --- | --- |
+//! | 0 | 4 bytes | magic `RCOW` |
+//! | 4 | u32 | version, 1 |
+//! | 8 | u64 | length of the file in bytes |
+//! | 16 | u32 | n, number of videos, 1 to 2^24 |
+//! | 20 | u32 | number of neighbours, of all videos together |
+//! | section | u32 × (n + 1) | where each video's neighbours start and the last one's end: from 0, never decreasing, at most 64 apart |
+//! | section | u32 × neighbours | their rows in the item table, rising within a video, never the video itself |
+//! | section | u16 × neighbours | their weights in 1/65,535, above 0 |
+//!
+//! A weight is `c / (√(a · b) + 5)`: `c` viewers chose both, `a` and `b` chose the one and the other. It is the cosine
+//! of two item columns of the viewer-by-item matrix (Sarwar et al., WWW 2001), damped where counts are small.
+
+use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Neighbours of a video at most.
+pub const MAX_NEIGHBOURS: usize = 64;
+
+const MAGIC: [u8; 4] = *b"RCOW";
+const VERSION: u32 = 1;
+/// Added to the denominator of a weight, so that two viewers do not make a certainty.
+const DAMPING: f64 = 5.0;
+
+/// A video that the viewers of another chose too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// [`id_hash`](crate::catalogue::id_hash) of the video, the same in every bundle.
+    pub item: u32,
+    /// Weight in 1/65,535, above 0.
+    pub weight: u16,
+}
+
+impl Neighbour {
+    /// The weight, above 0 and at most 1.
+    #[must_use]
+    pub fn weight(self) -> f32 {
+        f32::from(self.weight) / f32::from(u16::MAX)
+    }
+}
+
+/// The weight of `both` viewers in common of videos with `a` and `b` viewers, in 1/65,535; 0 where it rounds to nothing.
+#[must_use]
+pub fn weight(both: f64, a: f64, b: f64) -> u16 {
+    let share = both / ((a * b).sqrt() + DAMPING);
+    (share.clamp(0.0, 1.0) * f64::from(u16::MAX)).round() as u16
+}
+
+/// Who was chosen together with whom, counted over a stream of events.
+#[derive(Clone, Debug)]
+pub struct CoWatchCounts {
+    chosen: Vec<u32>,
+    together: Vec<HashMap<u32, u32>>,
+}
+
+impl CoWatchCounts {
+    /// For videos of rows 0 to `n` − 1.
+    #[must_use]
+    pub fn new(n: usize) -> Self {
+        Self {
+            chosen: vec![0; n],
+            together: vec![HashMap::new(); n],
+        }
+    }
+
+    /// Counts one viewer's choice of `row` after `earlier` choices, each of another row. Rows past the last are
+    /// passed over.
+    pub fn choose(&mut self, row: usize, earlier: impl Iterator<Item = usize>) {
+        self.add_chosen(row, 1);
+        for other in earlier {
+            self.add_together(row, other, 1);
+        }
+    }
+
+    /// Adds `count` viewers who chose `row`.
+    pub fn add_chosen(&mut self, row: usize, count: u32) {
+        if let Some(chosen) = self.chosen.get_mut(row) {
+            *chosen = chosen.saturating_add(count);
+        }
+    }
+
+    /// Adds `count` viewers who chose both rows.
+    pub fn add_together(&mut self, a: usize, b: usize, count: u32) {
+        if a == b || a.max(b) >= self.together.len() {
+            return;
+        }
+        for (a, b) in [(a, b), (b, a)] {
+            if let (Some(counts), Ok(b)) = (self.together.get_mut(a), u32::try_from(b)) {
+                let sum = counts.entry(b).or_insert(0);
+                *sum = sum.saturating_add(count);
+            }
+        }
+    }
+
+    /// The row's neighbours of the greatest weights, at most [`MAX_NEIGHBOURS`]: row and weight, by rising row. Of equal
+    /// weights the lower row stays.
+    #[must_use]
+    pub fn neighbours(&self, row: usize) -> Vec<(u32, u16)> {
+        let (Some(counts), Some(&own)) = (self.together.get(row), self.chosen.get(row)) else {
+            return Vec::new();
+        };
+        let weigh = |(&other, &both): (&u32, &u32)| {
+            let theirs = self.chosen.get(other as usize).copied().unwrap_or(0);
+            (other, weight(both.into(), own.into(), theirs.into()))
+        };
+        let mut list: Vec<(u32, u16)> = counts.iter().map(weigh).filter(|&(_, w)| w > 0).collect();
+        let heavier = |a: &(u32, u16), b: &(u32, u16)| b.1.cmp(&a.1).then(a.0.cmp(&b.0));
+        if list.len() > MAX_NEIGHBOURS {
+            list.select_nth_unstable_by(MAX_NEIGHBOURS, heavier);
+            list.truncate(MAX_NEIGHBOURS);
+        }
+        list.sort_unstable_by_key(|&(row, _)| row);
+        list
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (mut starts, mut rows, mut weights) = (vec![0u32], Vec::new(), Vec::new());
+        for row in 0..self.chosen.len() {
+            for (other, weight) in self.neighbours(row) {
+                rows.push(other);
+                weights.push(weight);
+            }
+            starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        }
+        let mut sink = Sink::new(MAGIC, VERSION);
+        sink.u32(u32::try_from(self.chosen.len()).unwrap_or(u32::MAX));
+        sink.u32(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        sink.section(&starts);
+        sink.section(&rows);
+        sink.section(&weights);
+        sink.finish()
+    }
+}
+
+/// The neighbours of every video over the bytes of their file, nothing copied; everything was checked on opening.
+#[derive(Clone, Debug)]
+pub struct CoWatch {
+    file: AlignedBytes,
+    starts: Range<usize>,
+    rows: Range<usize>,
+    weights: Range<usize>,
+}
+
+impl CoWatch {
+    /// Checks the bytes and takes them; the item table has `items` rows.
+    ///
+    /// # Errors
+    /// A length, offset, row, weight or order that the format does not allow, or another number of videos.
+    pub fn open(file: AlignedBytes, items: usize) -> Result<Self, FormatError> {
+        let mut c = Cursor::new("co-watch", file.as_slice());
+        c.magic(MAGIC, VERSION)?;
+        c.own_length()?;
+        let n = c.count("number of videos", 1..=1 << 24)?;
+        if n != items {
+            return Err(c.error("number of videos", format!("{items}, as in the item table"), n));
+        }
+        let total = c.count("number of neighbours", 0..=u32::MAX - 1)?;
+        let starts = c.section::<u32>("starts", n + 1)?;
+        let rows = c.section::<u32>("rows", total)?;
+        let weights = c.section::<u16>("weights", total)?;
+        c.end()?;
+        let bounds = file.view::<u32>(&starts);
+        let steps_ok = bounds.windows(2).all(|pair| match pair {
+            [from, to] => from <= to && (to - from) as usize <= MAX_NEIGHBOURS,
+            _ => false,
+        });
+        if bounds.first() != Some(&0) || bounds.last().map(|&end| end as usize) != Some(total) || !steps_ok {
+            let expected = format!("0 to {total}, never decreasing, at most {MAX_NEIGHBOURS} apart");
+            return Err(c.error("starts", expected, "others"));
+        }
+        let all = Self {
+            starts,
+            rows,
+            weights,
+            file,
+        };
+        let row_ok = |row: usize| {
+            let (rows, weights) = all.rows(row);
+            rows.is_sorted_by(|a, b| a < b)
+                && rows
+                    .iter()
+                    .all(|&other| (other as usize) < n && other as usize != row)
+                && weights.iter().all(|&weight| weight > 0)
+        };
+        match (0..n).find(|&row| !row_ok(row)) {
+            None => Ok(all),
+            Some(row) => {
+                let c = Cursor::new("co-watch", all.file.as_slice());
+                let expected = format!("other rows below {n}, rising, with weights above 0");
+                Err(c.error("neighbours", expected, format!("others at row {row}")))
+            }
+        }
+    }
+
+    /// Size of the file, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.file.len()
+    }
+
+    /// Rows and weights (in 1/65,535) of a row's neighbours, by rising row; none where there is no such row.
+    #[must_use]
+    pub fn rows(&self, row: usize) -> (&[u32], &[u16]) {
+        let bounds = self.file.view::<u32>(&self.starts);
+        let (Some(&from), Some(&to)) = (bounds.get(row), bounds.get(row + 1)) else {
+            return (&[], &[]);
+        };
+        let range = from as usize..to as usize;
+        let rows = self.file.view::<u32>(&self.rows).get(range.clone());
+        let weights = self.file.view::<u16>(&self.weights).get(range);
+        (rows.unwrap_or_default(), weights.unwrap_or_default())
+    }
+
+    /// A row's neighbours by the names that sessions keep; `hash_of` gives the name of a row's id.
+    #[must_use]
+    pub fn neighbours(&self, row: usize, hash_of: impl Fn(usize) -> u32) -> Vec<Neighbour> {
+        let (rows, weights) = self.rows(row);
+        named(rows.iter().copied().zip(weights.iter().copied()), hash_of)
+    }
+}
+
+/// Neighbours by name instead of by row.
+pub fn named(list: impl IntoIterator<Item = (u32, u16)>, hash_of: impl Fn(usize) -> u32) -> Vec<Neighbour> {
+    let name = |(row, weight)| Neighbour {
+        item: hash_of(row as usize),
+        weight,
+    };
+    list.into_iter().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::ItemId;
+
+    /// Four viewers of five videos; row 4 is chosen by nobody.
+    fn counts() -> CoWatchCounts {
+        let mut counts = CoWatchCounts::new(5);
+        for viewer in [&[0usize, 1][..], &[1, 0, 2], &[2, 1], &[3]] {
+            for (i, &row) in viewer.iter().enumerate() {
+                counts.choose(row, viewer[..i].iter().copied());
+            }
+        }
+        counts
+    }
+
+    fn open(bytes: &[u8]) -> Result<CoWatch, FormatError> {
+        CoWatch::open(AlignedBytes::copy_of(bytes), 5)
+    }
+
+    #[test]
+    fn weights_are_damped_cosines_whatever_the_order() {
+        let counts = counts();
+        let w = |both: f64, a: f64, b: f64| (both / ((a * b).sqrt() + 5.0) * 65_535.0).round() as u16;
+        assert_eq!(
+            counts.neighbours(0),
+            [(1, w(2.0, 2.0, 3.0)), (2, w(1.0, 2.0, 2.0))]
+        );
+        assert_eq!(
+            counts.neighbours(2),
+            [(0, w(1.0, 2.0, 2.0)), (1, w(2.0, 2.0, 3.0))]
+        );
+        assert!(counts.neighbours(3).is_empty() && counts.neighbours(9).is_empty());
+    }
+
+    #[test]
+    fn the_heaviest_stay() {
+        let mut counts = CoWatchCounts::new(200);
+        for other in 1..200usize {
+            counts.add_together(0, other, other as u32 % 100);
+            counts.add_chosen(other, 10);
+        }
+        counts.add_chosen(0, 300);
+        let kept = counts.neighbours(0);
+        assert_eq!(kept.len(), MAX_NEIGHBOURS);
+        assert!(kept.is_sorted());
+        let lightest = kept.iter().map(|&(_, weight)| weight).min().unwrap();
+        let heavier = (1..200u32).filter(|other| weight(f64::from(other % 100), 300.0, 10.0) > lightest);
+        assert!(
+            heavier
+                .clone()
+                .all(|other| kept.iter().any(|&(row, _)| row == other))
+        );
+    }
+
+    #[test]
+    fn the_file_reads_back() {
+        let (counts, file) = (counts(), open(&counts().to_bytes()).unwrap());
+        for row in 0..6 {
+            let (rows, weights) = file.rows(row);
+            let read: Vec<_> = rows.iter().copied().zip(weights.iter().copied()).collect();
+            assert_eq!(read, counts.neighbours(row), "row {row}");
+        }
+        let named = file.neighbours(0, |row| 100 + row as u32);
+        assert_eq!(named[0].item, 101);
+        assert!((named[0].weight() - 2.0 / (6f32.sqrt() + 5.0)).abs() < 1e-4);
+    }
+
+    #[test]
+    fn every_truncation_is_refused_and_no_flip_panics() {
+        let good = counts().to_bytes();
+        for cut in 0..good.len() {
+            assert!(open(&good[..cut]).is_err(), "cut at {cut}");
+        }
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(file) = open(&bad) {
+                for row in 0..6 {
+                    let (rows, _) = file.rows(row);
+                    assert!(rows.iter().all(|&other| other < 5));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_format_forbids_is_named() {
+        let good = counts().to_bytes();
+        // Header 24 bytes, padding to 32; six starts from 32, padding to 64; six rows from 64.
+        let refused = |at: usize, byte: u8| {
+            let mut bad = good.clone();
+            bad[at] = byte;
+            open(&bad).unwrap_err().what
+        };
+        assert_eq!(refused(4, 2), "version");
+        assert_eq!(refused(32, 1), "starts");
+        assert_eq!(refused(64, 0), "neighbours", "a video beside itself");
+        assert_eq!(refused(64, 9), "neighbours", "a row past the last");
+        assert_eq!(refused(64, 3), "neighbours", "out of order");
+        assert_eq!(
+            CoWatch::open(AlignedBytes::copy_of(&good), 4).unwrap_err().what,
+            "number of videos"
+        );
+    }
+
+    #[test]
+    fn a_name_comes_from_the_id() {
+        let id = ItemId::new("a").unwrap();
+        assert_eq!(named([(0, 7)], |_| id.hash32())[0].item, 0xe40c_292c);
+    }
+}

@@ -1,5 +1,6 @@
 //! `cargo xtask`: everything beyond `cargo build`, with all the set-up it needs.
 
+mod bench;
 mod demo;
 mod run;
 mod setup;
@@ -25,6 +26,8 @@ enum Task {
     Demo(demo::Args),
     /// Run every test: Rust, Rust as wasm, workerd, browser
     Test(test::Args),
+    /// Measure against peers in one interleaved run: medians and ratios
+    Bench(bench::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,5 +36,6 @@ fn main() -> anyhow::Result<()> {
         Task::Build(args) => wasm::build(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
+        Task::Bench(args) => bench::run(&args),
     }
 }

@@ -74,7 +74,7 @@ pub(crate) fn build_all() -> Result<PathBuf> {
 }
 
 /// Where cargo puts what it builds.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
@@ -150,7 +150,7 @@ fn worker(package: &str, profile: &str, level: &str, objects: &[&str], out: &Pat
 }
 
 /// `level` as wasm-opt writes it.
-fn optimise(wasm: &Path, level: &str) -> Result<()> {
+pub(crate) fn optimise(wasm: &Path, level: &str) -> Result<()> {
     let optimised = wasm.with_extension("opt");
     let mut command = Command::new("node_modules/.bin/wasm-opt");
     exec(

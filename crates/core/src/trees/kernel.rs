@@ -8,7 +8,7 @@ use super::quickscorer::LANES;
 use thiserror::Error;
 
 /// Below this many rows, walking is quicker than a block that is mostly empty.
-const FEW: usize = 8;
+const FEW: usize = 5;
 
 /// LightGBM's `kZeroThreshold`: values at most this far from zero count as zero.
 pub(super) const ZERO: f32 = 1e-35;

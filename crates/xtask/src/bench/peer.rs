@@ -1,0 +1,79 @@
+//! Programs that score rows on request, one answer a line: `crates/core/examples/score.rs` says what they are asked.
+
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A running program, with its model and rows loaded.
+pub(super) struct Peer {
+    /// Name and version.
+    pub(super) name: String,
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    pub(super) fn start(name: impl Into<String>, command: &mut Command) -> Result<Self> {
+        let name = name.into();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {name}"))?;
+        let output = child.stdout.take().context("no output")?;
+        Ok(Self {
+            name,
+            input: child.stdin.take(),
+            output: BufReader::new(output),
+            child,
+        })
+    }
+
+    fn ask(&mut self, line: &str) -> Result<String> {
+        let input = self.input.as_mut().context("no input")?;
+        writeln!(input, "{line}").with_context(|| self.name.clone())?;
+        input.flush()?;
+        let mut answer = String::new();
+        self.output.read_line(&mut answer)?;
+        if answer.is_empty() {
+            bail!("{} stopped at `{line}`", self.name);
+        }
+        Ok(answer)
+    }
+
+    /// Raw scores of the first `n` rows.
+    pub(super) fn scores(&mut self, n: usize) -> Result<Vec<f64>> {
+        let scores: Vec<f64> = serde_json::from_str(&self.ask(&format!("scores {n}"))?)
+            .with_context(|| format!("{}: not an array of scores", self.name))?;
+        if scores.len() != n {
+            bail!("{}: {} scores of {n} rows", self.name, scores.len());
+        }
+        Ok(scores)
+    }
+
+    /// Median milliseconds of scoring the first `n` rows.
+    pub(super) fn time(&mut self, n: usize, passes: usize) -> Result<f64> {
+        let answer = self.ask(&format!("time {n} {passes}"))?;
+        answer
+            .trim()
+            .parse()
+            .with_context(|| format!("{}: expected milliseconds, found {answer}", self.name))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // A peer ends with its input.
+        self.input = None;
+        if self.child.wait().is_err() {
+            eprintln!("{} did not end", self.name);
+        }
+    }
+}
+
+/// The median of times; there is at least one.
+pub(super) fn median(times: &mut [f64]) -> f64 {
+    times.sort_unstable_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}

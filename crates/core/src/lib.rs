@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod clip;
 pub mod cowatch;
 pub mod events;
+pub mod experiments;
 pub mod features;
 pub mod items;
 pub mod manifest;

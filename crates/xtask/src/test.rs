@@ -16,7 +16,7 @@ pub(crate) struct Args {
 /// Crates that run natively.
 const NATIVE: [&str; 4] = ["recsys-core", "recsys-world", "recsys-cli", "xtask"];
 /// Features of the core that only some crates turn on.
-const CORE_FEATURES: &str = "recsys-core/clip,recsys-core/import";
+const CORE_FEATURES: &str = "recsys-core/clip,recsys-core/import,recsys-core/statistics";
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {

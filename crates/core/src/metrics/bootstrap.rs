@@ -31,32 +31,47 @@ impl Interval {
 /// `None` with no sample or with 0 resamples.
 #[must_use]
 pub fn bootstrap_mean(samples: &[(usize, f64)], resamples: usize, seed: u64) -> Option<Interval> {
+    let ones = samples.iter().map(|&(viewer, value)| (viewer, value, 1.0));
+    resampled(ones, resamples, seed)
+}
+
+/// Σ numerator over Σ denominator of (viewer, numerator, denominator), with its 95 % interval over viewers as in
+/// [`bootstrap_mean`]. Denominators are 0 or more; resamples in which they are all 0 do not count.
+///
+/// `None` with no sample, with 0 resamples, or where every denominator is 0.
+#[must_use]
+pub fn bootstrap_ratio(samples: &[(usize, f64, f64)], resamples: usize, seed: u64) -> Option<Interval> {
+    resampled(samples.iter().copied(), resamples, seed)
+}
+
+fn resampled(
+    samples: impl Iterator<Item = (usize, f64, f64)>,
+    resamples: usize,
+    seed: u64,
+) -> Option<Interval> {
     let mut viewers: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
-    for &(viewer, value) in samples {
+    for (viewer, numerator, denominator) in samples {
         let (sum, count) = viewers.entry(viewer).or_default();
-        *sum += value;
-        *count += 1.0;
-    }
-    if viewers.is_empty() || resamples == 0 {
-        return None;
+        *sum += numerator;
+        *count += denominator;
     }
     let viewers: Vec<(f64, f64)> = viewers.into_values().collect();
+    let value = ratio(viewers.iter().copied())?;
     let mut rng = SplitMix64::new(seed);
-    let mut means: Vec<f64> = (0..resamples)
-        .map(|_| mean((0..viewers.len()).map(|_| viewers[rng.below(viewers.len())])))
+    let mut ratios: Vec<f64> = (0..resamples)
+        .filter_map(|_| ratio((0..viewers.len()).map(|_| viewers[rng.below(viewers.len())])))
         .collect();
-    means.sort_by(f64::total_cmp);
-    let value = mean(viewers.iter().copied());
-    Some(Interval {
+    ratios.sort_by(f64::total_cmp);
+    (!ratios.is_empty()).then(|| Interval {
         value,
-        low: percentile(&means, 0.025),
-        high: percentile(&means, 0.975),
+        low: percentile(&ratios, 0.025),
+        high: percentile(&ratios, 0.975),
     })
 }
 
-fn mean(viewers: impl Iterator<Item = (f64, f64)>) -> f64 {
+fn ratio(viewers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (sum, count) = viewers.fold((0.0, 0.0), |(sum, count), (s, c)| (sum + s, count + c));
-    sum / count
+    (count > 0.0).then(|| sum / count)
 }
 
 /// Linear interpolation between the two nearest of the sorted, non-empty values (NumPy's default).
@@ -87,6 +102,16 @@ mod tests {
     fn nothing_gives_nothing() {
         assert_eq!(bootstrap_mean(&[], 100, 1), None);
         assert_eq!(bootstrap_mean(&[(0, 1.0)], 0, 1), None);
+    }
+
+    #[test]
+    fn a_ratio_weighs_by_its_denominators() {
+        let samples = [(0, 2.0, 1.0), (0, 1.0, 3.0), (1, 0.0, 0.0), (2, 4.0, 4.0)];
+        let interval = bootstrap_ratio(&samples, 300, 1).unwrap();
+        assert_eq!(interval.value, 7.0 / 8.0);
+        // Every resample is a mix of 3/4 and 1.
+        assert_eq!((interval.low, interval.high), (0.75, 1.0));
+        assert_eq!(bootstrap_ratio(&[(0, 1.0, 0.0)], 300, 1), None);
     }
 
     #[test]

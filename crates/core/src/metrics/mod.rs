@@ -6,7 +6,7 @@
 mod bootstrap;
 
 use crate::vector::dot;
-pub use bootstrap::{Interval, bootstrap_mean};
+pub use bootstrap::{Interval, bootstrap_mean, bootstrap_ratio};
 
 /// How a graded relevance becomes a gain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,7 +88,15 @@ fn likes_long_videos() -> Ranker {
 
 fn top(world: &World, session: &Session, ranker: Option<&Ranker>, policy: &Policy, k: usize) -> Vec<usize> {
     let user = UserFeatures::default();
-    let ranked = rerank(session, &user, NOW, &world.candidates(), ranker, policy, k).unwrap();
+    let ranked = rerank(
+        session,
+        &user,
+        NOW,
+        &world.candidates(),
+        ranker,
+        &Page { policy, k, seed: 1 },
+    )
+    .unwrap();
     ranked.iter().map(|ranked| ranked.index).collect()
 }
 

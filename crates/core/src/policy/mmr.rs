@@ -1,29 +1,9 @@
-//! What happens to a ranking before a viewer sees it: seen items leave, and relevance is traded against variety.
+//! Relevance against variety.
 
+use super::caps::Room;
+use crate::catalogue::ItemFacts;
 use crate::vector::dot;
 use thiserror::Error;
-
-/// Rules for one page of recommendations.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Policy {
-    /// Drop items that the viewer has had.
-    pub exclude_seen: bool,
-    /// Relevance against variety.
-    pub lambda: Lambda,
-    /// The best this many candidates take part in [`mmr`], or k where that is more; the others cannot be relevant
-    /// enough to be worth their variety.
-    pub pool: usize,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            exclude_seen: true,
-            lambda: Lambda::default(),
-            pool: 100,
-        }
-    }
-}
 
 /// Weight of relevance in [`mmr`], 0 to 1; the rest is the weight of variety. 1 ranks by relevance alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,6 +58,14 @@ pub fn by_score(scores: &[f32]) -> Vec<usize> {
     order
 }
 
+/// An item that may be chosen.
+#[derive(Clone, Copy)]
+pub(super) struct Item<'a> {
+    pub(super) relevance: f32,
+    pub(super) vector: &'a [f32],
+    pub(super) facts: &'a ItemFacts,
+}
+
 /// Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998): chooses, one after the other, the item with the
 /// highest λ · relevance − (1 − λ) · (cosine to the nearest chosen item).
 ///
@@ -86,43 +74,84 @@ pub fn by_score(scores: &[f32]) -> Vec<usize> {
 /// earlier item is chosen. Takes O(k · n · d) time for n items of d dimensions.
 #[must_use]
 pub fn mmr(items: &[(f32, &[f32])], lambda: Lambda, k: usize) -> Vec<usize> {
-    let relevance = scale(items.iter().map(|&(relevance, _)| relevance));
+    const FACTS: ItemFacts = ItemFacts::unknown();
+    let item = |&(relevance, vector): &(f32, _)| Item {
+        relevance,
+        vector,
+        facts: &FACTS,
+    };
+    let items: Vec<Item<'_>> = items.iter().map(item).collect();
+    choose(&items, items.len(), &[], lambda, k, &mut Room::default())
+}
+
+/// [`mmr`] over the first `pool` of `items`, within the room of the caps, and away from the vectors in `beside` too.
+/// While none of the pool fits, the next `pool` items join it. Relevance is scaled over the first pool.
+pub(super) fn choose(
+    items: &[Item<'_>],
+    pool: usize,
+    beside: &[&[f32]],
+    lambda: Lambda,
+    k: usize,
+    room: &mut Room,
+) -> Vec<usize> {
+    let pool = pool.max(1);
+    let relevance = scale(items.iter().map(|item| item.relevance), pool);
+    let variety = 1.0 - lambda.get();
     let k = k.min(items.len());
-    let mut chosen = Vec::with_capacity(k);
-    let mut left: Vec<usize> = (0..items.len()).collect();
-    // Cosine to the nearest chosen item; 0 while nothing is chosen.
-    let mut nearest = vec![0.0f32; items.len()];
+    let mut chosen: Vec<usize> = Vec::with_capacity(k);
+    // Cosine to the nearest chosen item, for as long as there is one.
+    let mut nearest = vec![f32::NEG_INFINITY; items.len()];
+    let mut left: Vec<usize> = Vec::with_capacity(pool.min(items.len()));
+    let mut joined = 0;
+    let see = |nearest: &mut [f32], left: &[usize], vector: &[f32]| {
+        // Without a weight on variety nobody asks.
+        if variety > 0.0 {
+            for &other in left {
+                nearest[other] = nearest[other].max(dot(vector, items[other].vector));
+            }
+        }
+    };
     while chosen.len() < k {
-        let value = |index: usize| lambda.0 * relevance[index] - (1.0 - lambda.0) * nearest[index];
+        let apart = variety > 0.0 && !(chosen.is_empty() && beside.is_empty());
+        let value = |index: usize, nearest: &[f32]| {
+            lambda.get() * relevance[index] - if apart { variety * nearest[index] } else { 0.0 }
+        };
         let better = |best: usize, place: usize| {
-            if value(left[place]) > value(left[best]) {
+            if value(left[place], &nearest) > value(left[best], &nearest) {
                 place
             } else {
                 best
             }
         };
         let Some(place) = (0..left.len()).reduce(better) else {
-            break;
+            if joined == items.len() {
+                break;
+            }
+            let next = joined..items.len().min(joined + pool);
+            joined = next.end;
+            left.extend(next.filter(|&index| room.fits(items[index].facts)));
+            let vectors = chosen.iter().map(|&index| items[index].vector);
+            for vector in beside.iter().copied().chain(vectors) {
+                see(&mut nearest, &left, vector);
+            }
+            continue;
         };
         // `remove` and not `swap_remove`: equal items are chosen in their order.
         let index = left.remove(place);
-        for &other in &left {
-            let similarity = dot(items[index].1, items[other].1);
-            let first = chosen.is_empty();
-            nearest[other] = if first {
-                similarity
-            } else {
-                nearest[other].max(similarity)
-            };
-        }
         chosen.push(index);
+        if room.take(items[index].facts) {
+            left.retain(|&other| room.fits(items[other].facts));
+        }
+        if chosen.len() < k {
+            see(&mut nearest, &left, items[index].vector);
+        }
     }
     chosen
 }
 
-/// Min-max scaling to 0..=1. All-equal values become 0, and so does NaN.
-fn scale(values: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
-    let finite = values.clone().filter(|value| value.is_finite());
+/// Min-max scaling to 0..=1 over the first `pool` values. All-equal values become 0, and so does NaN.
+fn scale(values: impl Iterator<Item = f32> + Clone, pool: usize) -> Vec<f32> {
+    let finite = values.clone().take(pool).filter(|value| value.is_finite());
     let (low, high) = finite.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), x| {
         (low.min(x), high.max(x))
     });
@@ -139,7 +168,6 @@ fn scale(values: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
         .map(|x| if x.is_nan() { 0.0 } else { x })
         .collect()
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +178,7 @@ mod tests {
 
     /// The definition, with nothing remembered between steps.
     fn plain_mmr(items: &[(f32, &[f32])], lambda: f32, k: usize) -> Vec<usize> {
-        let relevance = scale(items.iter().map(|item| item.0));
+        let relevance = scale(items.iter().map(|item| item.0), items.len());
         let mut chosen: Vec<usize> = Vec::new();
         while chosen.len() < k.min(items.len()) {
             let value = |i: usize| {

@@ -7,7 +7,7 @@ use crate::types::{BecauseOf, Explanation, Item, Reason, Recommendation, Sprite}
 use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::features::{self, UserFeatures};
 use recsys_core::policy::Policy;
-use recsys_core::rerank::{Ranker, explain, rerank};
+use recsys_core::rerank::{Page, Ranker, explain, rerank};
 
 /// What ranking reads beside the candidates.
 #[derive(Clone, Copy)]
@@ -34,8 +34,12 @@ impl Context<'_> {
     pub fn rank(&self, candidates: &Candidates, k: usize) -> Result<Vec<Recommendation>, Failure> {
         let list = inputs(candidates);
         let session = &self.memory.session;
-        let policy = Policy::default();
-        let ranked = rerank(session, &self.user, self.now_ms, &list, self.ranker(), &policy, k)
+        let page = Page {
+            policy: &Policy::default(),
+            k,
+            seed: 0,
+        };
+        let ranked = rerank(session, &self.user, self.now_ms, &list, self.ranker(), &page)
             .map_err(Failure::bad_reply)?;
         let places = ranked
             .iter()

@@ -5,8 +5,8 @@ use crate::bundle::Bundle;
 use crate::replay::{Catalogue, Moment, Shown, candidates};
 use anyhow::Result;
 use recsys_core::catalogue::ItemFacts;
-use recsys_core::policy::{Lambda, Policy, by_score};
-use recsys_core::rerank::rerank;
+use recsys_core::policy::{Policy, by_score};
+use recsys_core::rerank::{Page, rerank};
 use recsys_core::rng::SplitMix64;
 use recsys_core::session::WINDOW;
 use recsys_core::shard::Scratch;
@@ -127,8 +127,9 @@ impl<'a> Paths<'a> {
                 (found[..found.len().min(task.k)].to_vec(), found)
             }
         };
-        let trees = self.rank(task, &retrieved, Lambda::RELEVANCE)?;
-        let full = self.rank(task, &retrieved, self.policy.lambda)?;
+        let seed = self.rng.next_u64();
+        let trees = self.rank(task, &retrieved, &Policy::relevance(), seed)?;
+        let full = self.rank(task, &retrieved, &self.policy, seed)?;
         let of = [random, vec![popular], vec![similar], vec![trees], vec![full]];
         let retrieved = (task.set == CandidateSet::Catalogue).then_some(retrieved);
         Ok(Rankings { of, retrieved })
@@ -162,24 +163,17 @@ impl<'a> Paths<'a> {
         Ok(unseen.take(self.candidates).collect())
     }
 
-    fn rank(&self, task: &Task<'_>, rows: &[usize], lambda: Lambda) -> Result<Vec<usize>> {
+    fn rank(&self, task: &Task<'_>, rows: &[usize], policy: &Policy, seed: u64) -> Result<Vec<usize>> {
         let moment = task.moment;
         let facts: Vec<ItemFacts> = rows.iter().map(|&row| (moment.facts)(row)).collect();
         let list = candidates(self.catalogue, rows, &facts);
-        let policy = Policy {
-            lambda,
-            ..self.policy
+        let page = Page {
+            policy,
+            k: task.k,
+            seed,
         };
         let (now_ms, ranker) = (moment.slate.ts_ms, self.bundle.ranker());
-        let ranked = rerank(
-            moment.session,
-            &moment.user,
-            now_ms,
-            &list,
-            ranker,
-            &policy,
-            task.k,
-        )?;
+        let ranked = rerank(moment.session, &moment.user, now_ms, &list, ranker, &page)?;
         Ok(ranked.into_iter().map(|ranked| rows[ranked.index]).collect())
     }
 }

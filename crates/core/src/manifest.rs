@@ -1,5 +1,7 @@
 //! The bundle's manifest: a small JSON file that names every other file by its SHA-256.
 
+use crate::experiments::{Experiment, ExperimentError, assign};
+use crate::policy::{self, PolicyError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -148,7 +150,7 @@ pub struct EncoderRef {
 }
 
 /// A bundle's manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     format: String,
@@ -182,6 +184,15 @@ pub struct Manifest {
     /// The encoder of the vectors, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderRef>,
+    /// The page's rules; without them the defaults hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<policy::Settings>,
+    /// The codes of the names in the rules, here and in the experiments.
+    #[serde(default, skip_serializing_if = "policy::Codes::is_empty")]
+    pub policy_codes: policy::Codes,
+    /// The experiments that run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
 }
 
 /// Why a manifest, or a file under it, was refused.
@@ -203,6 +214,12 @@ pub enum ManifestError {
         /// What was found.
         found: String,
     },
+    /// A rule that cannot be kept.
+    #[error("manifest.json: {0}; publish a correct one with `recsys policy`")]
+    Policy(#[from] PolicyError),
+    /// An experiment that cannot run.
+    #[error("manifest.json: {0}; publish a correct one with `recsys ab publish`")]
+    Experiment(#[from] ExperimentError),
     /// A file of another length.
     #[error("{file}: expected {expected} bytes, found {found}; fetch it again or rebuild the bundle")]
     FileLength {
@@ -252,6 +269,9 @@ impl Manifest {
             model_card: None,
             sprites: None,
             encoder: None,
+            policy: None,
+            policy_codes: policy::Codes::default(),
+            experiments: Vec::new(),
         }
     }
 
@@ -326,6 +346,8 @@ impl Manifest {
                 &s.height,
             )?;
         }
+        manifest.policy.as_ref().map_or(Ok(()), policy::Settings::check)?;
+        assign::check_all(&manifest.experiments)?;
         manifest.files().try_for_each(FileEntry::validate)?;
         Ok(manifest)
     }
@@ -414,6 +436,29 @@ mod tests {
         assert!(change("\"bytes\": 3", "\"bytes\": 9999999999").contains("bytes"));
         assert!(change("\"sha256\": \"", "\"sha256\": \"Z").contains("sha256"));
         assert!(change("{", "[").contains("manifest.json"));
+    }
+
+    #[test]
+    fn rules_and_experiments_are_held_to_their_limits() {
+        let with = |field: &str| {
+            let text = String::from_utf8(manifest().to_bytes()).unwrap();
+            Manifest::parse(text.replacen('{', &format!("{{{field},"), 1).as_bytes())
+        };
+        let rules = r#""policy":{"caps":{"perCreator":2},"boosts":[{"category":"a","add":0.5}]}"#;
+        let read = with(&format!(r#"{rules},"policyCodes":{{"categories":{{"a":3}}}}"#)).unwrap();
+        assert_eq!(Manifest::parse(&read.to_bytes()).unwrap(), read);
+        let (policy, unknown) = read.policy.unwrap().resolve(&read.policy_codes);
+        assert_eq!(
+            (policy.caps.per_creator, policy.boosts[0].category, unknown.len()),
+            (Some(2), Some(3), 0)
+        );
+        let refused = |field: &str| with(field).unwrap_err().to_string();
+        assert!(refused(r#""policy":{"lambda":2}"#).contains("policy: lambda"));
+        assert!(refused(r#""policy":{"capz":{}}"#).contains("unknown field `capz`"));
+        let arms = |arms: &str| format!(r#""experiments":[{{"name":"t","arms":[{arms}]}}]"#);
+        assert!(with(&arms(r#"{"name":"a"},{"name":"b","policy":{"lambda":1}}"#)).is_ok());
+        assert!(refused(&arms(r#"{"name":"a"}"#)).contains("1 arms"));
+        assert!(refused(&arms(r#"{"name":"a"},{"name":"b","policy":{"pool":0}}"#)).contains("policy: pool"));
     }
 
     #[test]

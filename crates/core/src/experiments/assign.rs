@@ -4,6 +4,7 @@
 //! experiments (Kohavi, Tang & Xu, *Trustworthy Online Controlled Experiments*, 2020, chapter 4). The id here is a random
 //! key in the browser's store. Nobody else needs it: the manifest has names, salts and weights for everybody alike.
 
+use crate::policy::{PolicyError, Settings};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -26,6 +27,10 @@ pub struct Experiment {
     pub salt: String,
     /// The arms, 2 to 16, of different names.
     pub arms: Vec<Arm>,
+    /// Whether everybody gets both arms' lists interleaved, instead of one of them. Then there are two arms, their
+    /// weights count for nothing, and the clicks on each one's picks say which is better.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interleave: bool,
 }
 
 /// One of the alternatives.
@@ -37,6 +42,9 @@ pub struct Arm {
     /// Share of the viewers, relative to the other arms' weights, 0 to 1,000,000.
     #[serde(default = "one")]
     pub weight: u32,
+    /// The rules of this arm, in place of the bundle's policy; absent where the arm keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Settings>,
 }
 
 const fn one() -> u32 {
@@ -68,6 +76,22 @@ pub enum ExperimentError {
         /// The experiment.
         experiment: String,
     },
+    /// Rules that cannot be kept.
+    #[error("experiment {experiment}: {source}")]
+    Policy {
+        /// The experiment.
+        experiment: String,
+        /// Why.
+        source: PolicyError,
+    },
+    /// Two experiments that both change the rules.
+    #[error(
+        "experiments {0} and {1} both change the policy; run them one after the other, or as arms of one"
+    )]
+    TwoPolicies(String, String),
+    /// More or fewer than two lists to interleave.
+    #[error("experiment {0} interleaves; expected two arms, of which at least one has a policy")]
+    Interleave(String),
     /// One name for two.
     #[error("the name {0} is used twice; give every experiment, and every arm of one, a name of its own")]
     Repeated(String),
@@ -99,7 +123,21 @@ impl Experiment {
                 experiment: self.name.clone(),
             });
         }
-        Ok(())
+        if self.interleave && !(self.arms.len() == 2 && self.changes_policy()) {
+            return Err(ExperimentError::Interleave(self.name.clone()));
+        }
+        let policies = self.arms.iter().filter_map(|arm| arm.policy.as_ref());
+        policies
+            .map(Settings::check)
+            .collect::<Result<(), _>>()
+            .map_err(|source| ExperimentError::Policy {
+                experiment: self.name.clone(),
+                source,
+            })
+    }
+
+    fn changes_policy(&self) -> bool {
+        self.arms.iter().any(|arm| arm.policy.is_some())
     }
 
     /// The arm of the browser with this key; `None` only for an experiment that [`Experiment::check`] refuses.
@@ -135,12 +173,21 @@ impl Experiment {
     }
 }
 
-/// Checks every experiment, and that their names differ.
+/// Checks every experiment, that their names differ, and that at most one of them changes the policy.
 ///
 /// # Errors
-/// As [`Experiment::check`], or two experiments of one name.
+/// As [`Experiment::check`], two experiments of one name, or two with policies.
 pub fn check_all(experiments: &[Experiment]) -> Result<(), ExperimentError> {
     experiments.iter().try_for_each(Experiment::check)?;
+    let mut changing = experiments
+        .iter()
+        .filter(|experiment| experiment.changes_policy());
+    if let (Some(first), Some(second)) = (changing.next(), changing.next()) {
+        return Err(ExperimentError::TwoPolicies(
+            first.name.clone(),
+            second.name.clone(),
+        ));
+    }
     unique(experiments.iter().map(|experiment| experiment.name.as_str()))
 }
 
@@ -206,11 +253,13 @@ mod tests {
         let arm = |(i, &weight): (usize, &u32)| Arm {
             name: format!("arm{i}"),
             weight,
+            policy: None,
         };
         Experiment {
             name: name.to_owned(),
             salt: String::new(),
             arms: weights.iter().enumerate().map(arm).collect(),
+            interleave: false,
         }
     }
 
@@ -330,6 +379,23 @@ mod tests {
         assert_eq!(twins.check(), Err(ExperimentError::Repeated("arm0".to_owned())));
         let twice = check_all(&[good.clone(), good]);
         assert_eq!(twice, Err(ExperimentError::Repeated("good".to_owned())));
+        let mut changing = experiment("changing", &[1, 1]);
+        changing.arms[1].policy = Some(Settings::default());
+        let also = Experiment {
+            name: "also".to_owned(),
+            ..changing.clone()
+        };
+        assert!(matches!(
+            check_all(&[changing.clone(), also]),
+            Err(ExperimentError::TwoPolicies(..))
+        ));
+        let interleaved = |mut experiment: Experiment| {
+            experiment.interleave = true;
+            experiment.check()
+        };
+        assert_eq!(interleaved(changing), Ok(()));
+        let same = interleaved(experiment("same", &[1, 1]));
+        assert!(matches!(same, Err(ExperimentError::Interleave(_))));
         let unknown = r#"{"name":"a","arms":[{"name":"x"},{"name":"y","wieght":2}]}"#;
         assert!(serde_json::from_str::<Experiment>(unknown).is_err());
     }

@@ -150,6 +150,14 @@ pub struct Codes {
     pub languages: BTreeMap<String, u32>,
 }
 
+impl Codes {
+    /// Whether no name has a code.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A rule that cannot be kept.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("policy: {field}: expected {expected}, found {found}")]

@@ -165,6 +165,36 @@ fn variety_brings_in_another_direction() {
 }
 
 #[test]
+fn two_policies_share_a_list_by_turns() {
+    let world = World::new(12);
+    let session = world.clicked(&[0]);
+    let varied = Policy {
+        lambda: Lambda::new(0.3).unwrap(),
+        ..Policy::default()
+    };
+    let plain = relevance();
+    let lists = [&plain, &varied].map(|policy| top(&world, &session, None, policy, 6));
+    let mut first = Vec::new();
+    for seed in 0..40 {
+        let pages = [&plain, &varied].map(|policy| Page { policy, k: 6, seed });
+        let candidates = world.candidates();
+        let user = UserFeatures::default();
+        let drafted =
+            rerank_interleaved(&session, &user, NOW, &candidates, None, [&pages[0], &pages[1]]).unwrap();
+        assert_eq!(drafted.len(), 6);
+        for pick in &drafted {
+            assert!(lists[usize::from(pick.team == Team::B)].contains(&pick.index));
+            assert!(pick.score.is_finite());
+        }
+        first.push(drafted[0].team);
+    }
+    assert!(
+        first.contains(&Team::A) && first.contains(&Team::B),
+        "the seed throws the coin"
+    );
+}
+
+#[test]
 fn k_is_bounded_by_the_candidates() {
     let world = World::new(3);
     assert_eq!(

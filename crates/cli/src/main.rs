@@ -21,6 +21,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Plan, publish and read experiments
+    Ab(commands::ab::Args),
     /// Export training pairs for CLIP from the demo world's renderer
     DemoPairs(commands::demo_pairs::Args),
     /// Make clustered unit vectors and queries, for measuring search
@@ -33,6 +35,8 @@ enum Command {
     Import(commands::import::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
     Index(commands::index::Args),
+    /// Show or set the rules of a bundle's page: caps, boosts, pins, exploration
+    Policy(commands::policy::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
     Predict(commands::predict::Args),
     /// Search a bundle with vectors, words or a picture
@@ -47,12 +51,14 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
+        Command::Ab(args) => commands::ab::run(&args),
         Command::DemoPairs(args) => commands::demo_pairs::run(args),
         Command::DemoVectors(args) => commands::demo_vectors::run(args),
         Command::DemoWorld(args) => commands::demo_world::run(args),
         Command::Eval(args) => commands::eval::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
+        Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Tokenize(args) => commands::tokenize::run(args),

@@ -360,6 +360,22 @@ impl Manifest {
         bytes
     }
 
+    /// Every set of rules: the page's, and those of the experiments' arms.
+    pub fn rules(&self) -> impl Iterator<Item = &policy::Settings> {
+        let arms = self.experiments.iter().flat_map(|experiment| &experiment.arms);
+        self.policy
+            .iter()
+            .chain(arms.filter_map(|arm| arm.policy.as_ref()))
+    }
+
+    /// The ids of the videos that any of the rules pins. Whoever finds candidates adds them: a page can only pin what it
+    /// has.
+    pub fn pinned(&self) -> impl Iterator<Item = &str> {
+        self.rules()
+            .flat_map(|rules| &rules.pins)
+            .map(|pin| pin.item.as_str())
+    }
+
     /// Every file that the manifest names.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let sheets = self.sprites.iter().flat_map(|s| &s.sheets);
@@ -453,6 +469,10 @@ mod tests {
             (Some(2), Some(3), 0)
         );
         let refused = |field: &str| with(field).unwrap_err().to_string();
+        let pins = |item: &str| format!(r#""policy":{{"pins":[{{"item":"{item}","position":1}}]}}"#);
+        let arm = format!(r#"{{"name":"a"}},{{"name":"b",{}}}"#, pins("v2"));
+        let both = format!(r#"{},"experiments":[{{"name":"t","arms":[{arm}]}}]"#, pins("v1"));
+        assert_eq!(with(&both).unwrap().pinned().collect::<Vec<_>>(), ["v1", "v2"]);
         assert!(refused(r#""policy":{"lambda":2}"#).contains("policy: lambda"));
         assert!(refused(r#""policy":{"capz":{}}"#).contains("unknown field `capz`"));
         let arms = |arms: &str| format!(r#""experiments":[{{"name":"t","arms":[{arms}]}}]"#);

@@ -89,7 +89,7 @@ async fn recommend(env: &Env, asked: Recs) -> Result<Response, Problem> {
     let bundle = loaded(env).await?;
     let made_by = bundle.manifest.encoder.as_ref();
     let mut excluded = rows(&bundle, &asked.exclude);
-    let found = match asked.query {
+    let mut found = match asked.query {
         Query::Vector(vector) => nearest(&bundle, &vector, asked.k, &excluded, Source::Personal)?,
         Query::Text(text) => {
             let vector = encoder::text(env, made_by, &text).await?;
@@ -106,6 +106,10 @@ async fn recommend(env: &Env, asked: Recs) -> Result<Response, Problem> {
         }
         Query::Nothing => popular(&bundle, asked.k, &excluded, None),
     };
+    // The binary layout is for a browser that ranks; other clients get what they asked for.
+    if asked.binary && found.source != Source::Search {
+        add_pinned(&bundle, &mut found);
+    }
     Ok(if asked.binary {
         reply::binary(&bundle, &found)?
     } else {
@@ -194,6 +198,28 @@ fn popular(bundle: &Loaded, k: usize, excluded: &HashSet<u32>, degraded: Option<
         degraded,
         stats: None,
     }
+}
+
+/// Adds the videos that the policy pins, where they were not found: a page can only pin what it has.
+fn add_pinned(bundle: &Loaded, found: &mut Found) {
+    let known = |row: usize| found.hits.iter().any(|hit| hit.row as usize == row);
+    let pinned = bundle.manifest.pinned().filter_map(|id| bundle.items.row(id));
+    let mut rows: Vec<usize> = pinned.filter(|&row| !known(row)).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    if rows.is_empty() {
+        return;
+    }
+    let nodes = nodes_of(bundle, &rows);
+    let hit = |(&row, node): (&usize, u32)| {
+        let row = u32::try_from(row).ok()?;
+        Some(Hit {
+            node,
+            row,
+            score: 0.0,
+        })
+    };
+    found.hits.extend(rows.iter().zip(nodes).filter_map(hit));
 }
 
 /// The nodes of the first shard that hold these rows; past its end where it has none.

@@ -70,6 +70,13 @@ impl BundleWriter {
         Ok(entry)
     }
 
+    /// [`BundleWriter::publish`] under the next sequence, with the time of now.
+    fn republish(self, mut manifest: Manifest) -> Result<()> {
+        manifest.sequence = self.next_sequence()?;
+        manifest.created = crate::clock::now_rfc3339();
+        self.publish(&manifest)
+    }
+
     /// Moves the files to the destination, the manifest last, and removes files that no longer belong to it.
     /// Files that the manifest names and that are not in the stage must already be there.
     pub fn publish(self, manifest: &Manifest) -> Result<()> {
@@ -142,8 +149,6 @@ impl Bundle {
             })
             .collect::<Result<_>>()?;
         let mut manifest = self.manifest().clone();
-        manifest.sequence = writer.next_sequence()?;
-        manifest.created = crate::clock::now_rfc3339();
         manifest.item_table = writer.add(
             "items",
             "bin",
@@ -151,6 +156,11 @@ impl Bundle {
         )?;
         manifest.ranker = Some(writer.add("ranker", "bin", ranker)?);
         manifest.co_watch = Some(writer.add("cowatch", "bin", co_watch)?);
-        writer.publish(&manifest)
+        writer.republish(manifest)
+    }
+
+    /// Publishes this bundle again under the next sequence, with a manifest that names the same files.
+    pub fn republish(&self, manifest: Manifest) -> Result<()> {
+        BundleWriter::new(self.dir())?.republish(manifest)
     }
 }

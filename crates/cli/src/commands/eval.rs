@@ -1,8 +1,8 @@
 //! `recsys eval`: how good each stage's rankings are on the newest events.
 
-mod paths;
+pub(super) mod paths;
 mod report;
-mod samples;
+pub(super) mod samples;
 
 use super::log::{LogArgs, bar, share};
 use super::slates::SlateFile;
@@ -37,7 +37,7 @@ pub struct Args {
     /// Candidates that retrieval hands to the ranker.
     #[arg(long, default_value_t = 200)]
     candidates: usize,
-    /// Weight of relevance against variety in the full path, 0 to 1; the serving default if absent.
+    /// Weight of relevance against variety in the full path, 0 to 1; the bundle's policy if absent.
     #[arg(long, value_name = "WEIGHT")]
     lambda: Option<f32>,
     /// Bootstrap resamples of viewers.
@@ -82,12 +82,9 @@ impl ArmArg {
 pub fn run(args: &Args) -> Result<()> {
     check(args)?;
     let lambda = args.lambda.map(Lambda::new).transpose().context("--lambda")?;
-    let policy = Policy {
-        lambda: lambda.unwrap_or_default(),
-        ..Policy::default()
-    };
-
     let bundle = Bundle::open(&args.bundle)?;
+    let mut policy = policy_of(&bundle);
+    policy.lambda = lambda.unwrap_or(policy.lambda);
     if bundle.ranker().is_none() {
         eprintln!(
             "warning: the bundle has no ranker, so the full path ranks by similarity; run `recsys train` first"
@@ -129,6 +126,17 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let rows = report::rows(&samples, arm, args.resamples, args.seed);
     report::print(&rows, args.json)
+}
+
+/// The policy of a bundle's page; experiments do not count.
+pub(super) fn policy_of(bundle: &Bundle) -> Policy {
+    let manifest = bundle.manifest();
+    let settings = manifest.policy.clone().unwrap_or_default();
+    let (policy, unknown) = settings.resolve(&manifest.policy_codes);
+    for name in unknown {
+        eprintln!("warning: the bundle does not know {name:?} of its policy; that rule is left out");
+    }
+    policy
 }
 
 fn check(args: &Args) -> Result<()> {

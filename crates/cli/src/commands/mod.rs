@@ -1,5 +1,6 @@
 //! One file a subcommand: each has `Args` and `run`.
 
+pub mod ab;
 pub mod demo_pairs;
 pub mod demo_vectors;
 pub mod demo_world;
@@ -7,6 +8,7 @@ pub mod eval;
 pub mod import;
 pub mod index;
 mod log;
+pub mod policy;
 pub mod predict;
 mod python;
 pub mod search;

@@ -21,6 +21,8 @@ pub struct Event {
     pub ts_ms: i64,
     /// The viewer: `user.id`, else the session's id.
     pub viewer: String,
+    /// The visit, where it is named.
+    pub session: Option<String>,
     /// Declared age band.
     pub age_band: Option<AgeBand>,
     /// Declared gender.

@@ -102,13 +102,17 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
         _ => return Err(EventError::Kind(line.event)),
     };
     let segment = |number: i64| u8::try_from(number).map_err(|_| EventError::Segment(number));
-    let viewer = user.id.or(line.session).ok_or(EventError::Missing {
-        event: kind.name(),
-        field: "session",
-    })?;
+    let viewer = user
+        .id
+        .or_else(|| line.session.clone())
+        .ok_or(EventError::Missing {
+            event: kind.name(),
+            field: "session",
+        })?;
     Ok(Event {
         ts_ms: line.ts,
         viewer,
+        session: line.session,
         age_band: user.age_band.map(|band| AgeBand::parse(&band)).transpose()?,
         gender: user.gender.map(|name| name.parse()).transpose()?,
         segment: user.segment.map(segment).transpose()?,

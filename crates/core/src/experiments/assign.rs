@@ -4,13 +4,12 @@
 //! experiments (Kohavi, Tang & Xu, *Trustworthy Online Controlled Experiments*, 2020, chapter 4). The id here is a random
 //! key in the browser's store. Nobody else needs it: the manifest has names, salts and weights for everybody alike.
 
+use crate::aggregates::{MAX_NAME_BYTES, is_name};
 use crate::policy::{PolicyError, Settings};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// The longest name or salt, in bytes.
-const MAX_NAME_BYTES: usize = 64;
 /// The most arms of an experiment.
 const MAX_ARMS: usize = 16;
 /// The largest weight of an arm.
@@ -192,8 +191,7 @@ pub fn check_all(experiments: &[Experiment]) -> Result<(), ExperimentError> {
 }
 
 fn name(what: &'static str, found: &str) -> Result<(), ExperimentError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if (1..=MAX_NAME_BYTES).contains(&found.len()) && found.chars().all(plain) {
+    if is_name(found) {
         return Ok(());
     }
     let found = found.chars().take(MAX_NAME_BYTES).collect();

@@ -14,7 +14,7 @@ use recsys_core::vector::dot;
 
 /// A way to rank, from the plainest to the full path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum RankingPath {
+pub(in crate::commands) enum RankingPath {
     /// Any order.
     Random,
     /// Decayed clicks of all viewers.
@@ -28,7 +28,7 @@ pub(super) enum RankingPath {
 }
 
 impl RankingPath {
-    pub(super) const ALL: [Self; 5] = [
+    pub(in crate::commands) const ALL: [Self; 5] = [
         Self::Random,
         Self::Popularity,
         Self::Similarity,
@@ -36,7 +36,7 @@ impl RankingPath {
         Self::Full,
     ];
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::commands) const fn name(self) -> &'static str {
         match self {
             Self::Random => "random",
             Self::Popularity => "popularity",
@@ -48,27 +48,34 @@ impl RankingPath {
 }
 
 /// One slate to rank for.
-pub(super) struct Task<'a> {
-    pub(super) moment: &'a Moment<'a>,
-    pub(super) set: CandidateSet,
+pub(in crate::commands) struct Task<'a> {
+    pub(in crate::commands) moment: &'a Moment<'a>,
+    pub(in crate::commands) set: CandidateSet,
     /// The slate's items that the viewer has not had.
-    pub(super) shown: &'a [Shown],
+    pub(in crate::commands) shown: &'a [Shown],
     /// Longest ranking wanted.
-    pub(super) k: usize,
+    pub(in crate::commands) k: usize,
 }
 
 /// Rows of the catalogue, best first, by path. A path may give several rankings, which then count as their mean.
-pub(super) struct Rankings {
-    pub(super) of: [Vec<Vec<usize>>; RankingPath::ALL.len()],
+pub(in crate::commands) struct Rankings {
+    pub(in crate::commands) of: [Vec<Vec<usize>>; RankingPath::ALL.len()],
     /// What retrieval found, for the catalogue.
-    pub(super) retrieved: Option<Vec<usize>>,
+    pub(in crate::commands) retrieved: Option<Vec<usize>>,
+}
+
+impl Rankings {
+    /// The rankings of one path.
+    pub(in crate::commands) fn of(&self, path: RankingPath) -> &[Vec<usize>] {
+        &self.of[path as usize]
+    }
 }
 
 /// Orders drawn for [`RankingPath::Random`]; their mean stands in for its expected value.
 const RANDOM_ORDERS: usize = 20;
 
 /// The paths over one bundle.
-pub(super) struct Paths<'a> {
+pub(in crate::commands) struct Paths<'a> {
     bundle: &'a Bundle,
     catalogue: &'a Catalogue,
     policy: Policy,
@@ -78,7 +85,7 @@ pub(super) struct Paths<'a> {
 }
 
 impl<'a> Paths<'a> {
-    pub(super) fn new(
+    pub(in crate::commands) fn new(
         bundle: &'a Bundle,
         catalogue: &'a Catalogue,
         policy: Policy,
@@ -100,7 +107,7 @@ impl<'a> Paths<'a> {
     ///
     /// What is ranked comes in random order, so that no path inherits the logged positions, or the catalogue's order,
     /// where its scores are equal.
-    pub(super) fn rankings(&mut self, task: &Task<'_>) -> Result<Rankings> {
+    pub(in crate::commands) fn rankings(&mut self, task: &Task<'_>) -> Result<Rankings> {
         let mut pool = self.pool(task);
         let mut random = Vec::with_capacity(RANDOM_ORDERS);
         for _ in 0..RANDOM_ORDERS {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What is ranked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum CandidateSet {
+pub(in crate::commands) enum CandidateSet {
     /// The items of the logged slate.
     Slate,
     /// The whole catalogue, through the shard.

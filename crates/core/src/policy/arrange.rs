@@ -6,7 +6,6 @@ use super::caps::Room;
 use super::exploration::{Draw, Exploration};
 use super::mmr::{Item, by_score, choose};
 use crate::features::Candidate;
-use std::collections::HashSet;
 
 /// Why an item is where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +47,8 @@ pub(crate) fn arrange(policy: &Policy, pool: &Pool<'_>, k: usize, seed: u64) -> 
     let depth = policy.pool.max(k);
     let (order, scores) = order(policy, pool, depth);
     let pins = pins(policy, pool, &order, k);
-    let pinned: HashSet<usize> = pins.iter().map(|&(index, _)| index).collect();
-    let free: Vec<usize> = order
-        .into_iter()
-        .filter(|index| !pinned.contains(index))
-        .collect();
+    let pinned = |index: &usize| pins.iter().any(|(pin, _)| pin == index);
+    let free: Vec<usize> = order.into_iter().filter(|index| !pinned(index)).collect();
     let items: Vec<Item<'_>> = free.iter().map(|&index| item(pool, &scores, index)).collect();
 
     let mut room = Room::new(policy.caps);

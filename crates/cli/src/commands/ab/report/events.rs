@@ -48,15 +48,17 @@ pub(super) fn read(path: &Path, args: &Args) -> Result<Vec<Data>> {
 
 /// The arm of each impression that has one, by request and item.
 fn arms(events: &[Event]) -> HashMap<(&str, &ItemId), &str> {
-    let arm = |event: &'_ Event| match &event.kind {
-        EventKind::Impression {
-            request,
-            item,
-            arm: Some(arm),
-            ..
-        } => Some(((request.as_str(), item), arm.as_str())),
-        _ => None,
-    };
+    fn arm(event: &Event) -> Option<((&str, &ItemId), &str)> {
+        match &event.kind {
+            EventKind::Impression {
+                request,
+                item,
+                arm: Some(arm),
+                ..
+            } => Some(((request, item), arm)),
+            _ => None,
+        }
+    }
     events.iter().filter_map(arm).collect()
 }
 

@@ -125,10 +125,9 @@ impl Experiment {
         if self.interleave && !(self.arms.len() == 2 && self.changes_policy()) {
             return Err(ExperimentError::Interleave(self.name.clone()));
         }
-        let policies = self.arms.iter().filter_map(|arm| arm.policy.as_ref());
+        let mut policies = self.arms.iter().filter_map(|arm| arm.policy.as_ref());
         policies
-            .map(Settings::check)
-            .collect::<Result<(), _>>()
+            .try_for_each(Settings::check)
             .map_err(|source| ExperimentError::Policy {
                 experiment: self.name.clone(),
                 source,

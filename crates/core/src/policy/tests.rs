@@ -51,6 +51,7 @@ impl World {
         let candidate = |i: usize| Candidate {
             item: &self.ids[i],
             facts: &self.facts[i],
+            card: "{}",
             vector: &self.vectors[i],
         };
         let candidates: Vec<Candidate<'_>> = (0..self.ids.len()).map(candidate).collect();

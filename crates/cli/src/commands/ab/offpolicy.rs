@@ -8,7 +8,7 @@
 use crate::bundle::Bundle;
 use crate::commands::eval::paths::{Paths, RankingPath, Task};
 use crate::commands::eval::samples::CandidateSet;
-use crate::commands::train::{LabelArg, bar, open_replay, share};
+use crate::commands::log::{LogArgs, bar, share};
 use crate::replay::{Catalogue, Moment};
 use anyhow::{Context, Result, ensure};
 use recsys_core::experiments::offpolicy::{Estimates, Sample, estimate};
@@ -16,18 +16,15 @@ use recsys_core::metrics::{Interval, bootstrap_mean};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Estimates clicks an impression for the bundle's rankings of the whole catalogue, from the newest logged slates.
+/// Estimates clicks an impression for the bundle's rankings of the whole catalogue, from the newest logged slates, whose
+/// impressions have propensities.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Events with a propensity on each impression, JSON Lines (docs/events.md).
-    #[arg(long, value_name = "FILE")]
-    events: PathBuf,
+    #[command(flatten)]
+    log: LogArgs,
     /// Bundle, as `recsys train` left it.
     #[arg(long, value_name = "DIR")]
     bundle: PathBuf,
-    /// What counts as a reward: a click, or a watch of at least 30 seconds.
-    #[arg(long, value_enum, default_value_t = LabelArg::Click)]
-    label: LabelArg,
     /// Share of the slates, the earliest ones, that `recsys train` used; the rest is evaluated.
     #[arg(long, default_value_t = 0.8, value_parser = share)]
     train_share: f64,
@@ -109,7 +106,7 @@ pub fn run(args: &Args) -> Result<()> {
     ensure!(cap > 0.0, "--cap {cap}: expected a number above 0");
     let bundle = Bundle::open(&args.bundle)?;
     let catalogue = Catalogue::of(&bundle)?;
-    let replay = open_replay(&args.events, &catalogue, args.label)?;
+    let replay = args.log.replay(&catalogue)?;
     let policy = crate::commands::eval::policy_of(&bundle);
     let mut paths = Paths::new(&bundle, &catalogue, policy, args.candidates, args.seed);
     let mut log = Log::new(replay.split_ms(args.train_share), args.k);
@@ -120,12 +117,12 @@ pub fn run(args: &Args) -> Result<()> {
             |moment| log.add(&moment, &catalogue, &mut paths),
             |done| progress.inc(done),
         )
-        .with_context(|| args.events.display().to_string())?;
+        .with_context(|| args.log.events.display().to_string())?;
     progress.finish_and_clear();
     ensure!(
         log.slates > 0,
         "{}: there is no slate to evaluate; log more, or pass a smaller --train-share",
-        args.events.display()
+        args.log.events.display()
     );
     print(&rows(&log, args, cap)?, args.json)
 }
@@ -228,7 +225,7 @@ fn rows(log: &Log, args: &Args, cap: f64) -> Result<Vec<Row>> {
         .collect();
     for (path, samples) in PATHS.iter().zip(&log.samples) {
         let found: Estimates = estimate(samples, cap, args.resamples, args.seed)
-            .with_context(|| format!("{}: path {}", args.events.display(), path.name()))?;
+            .with_context(|| format!("{}: path {}", args.log.events.display(), path.name()))?;
         let trust = Some(Trust {
             impressions: found.samples,
             matched: found.matched,

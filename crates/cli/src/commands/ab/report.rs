@@ -4,7 +4,7 @@ mod counts;
 mod events;
 mod reading;
 
-use crate::commands::train::LabelArg;
+use crate::commands::log::LabelArg;
 use anyhow::{Result, bail, ensure};
 use clap::ValueEnum;
 use reading::{Report, read};

@@ -1,7 +1,7 @@
 //! Arms and outcomes, from logged events.
 
 use super::{Args, Data, Measure, Unit};
-use crate::commands::train::bar;
+use crate::commands::log::bar;
 use crate::replay::read_events;
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemId;

@@ -461,7 +461,7 @@ mod tests {
             Manifest::parse(text.replacen('{', &format!("{{{field},"), 1).as_bytes())
         };
         let rules = r#""policy":{"caps":{"perCreator":2},"boosts":[{"category":"a","add":0.5}]}"#;
-        let read = with(&format!(r#"{rules},"policyCodes":{{"categories":{{"a":3}}}}"#)).unwrap();
+        let read = with(&format!(r#"{rules},"policyCodes":{{"categories":[["a",3]]}}"#)).unwrap();
         assert_eq!(Manifest::parse(&read.to_bytes()).unwrap(), read);
         let (policy, unknown) = read.policy.unwrap().resolve(&read.policy_codes);
         assert_eq!(

@@ -3,7 +3,6 @@
 use crate::bundle::Bundle;
 use anyhow::{Context, Result, bail};
 use recsys_core::policy::{Codes, Settings};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Shows the rules of a bundle's page, or publishes the bundle again with others.
@@ -86,7 +85,7 @@ pub fn codes<'a>(bundle: &Bundle, rules: impl Iterator<Item = &'a Settings>) -> 
 /// Names that an error lists at most.
 const LISTED: usize = 12;
 
-fn look_up(what: &str, names: &[&str], known: &[String], codes: &mut BTreeMap<String, u32>) -> Result<()> {
+fn look_up(what: &str, names: &[&str], known: &[String], codes: &mut Vec<(String, u32)>) -> Result<()> {
     for &name in names {
         let Some(code) = known.iter().position(|other| other == name) else {
             let mut some: Vec<&str> = known.iter().take(LISTED).map(String::as_str).collect();
@@ -98,7 +97,10 @@ fn look_up(what: &str, names: &[&str], known: &[String], codes: &mut BTreeMap<St
                 some.join(", ")
             );
         };
-        codes.insert(name.to_owned(), u32::try_from(code)?);
+        let pair = (name.to_owned(), u32::try_from(code)?);
+        if !codes.contains(&pair) {
+            codes.push(pair);
+        }
     }
     Ok(())
 }

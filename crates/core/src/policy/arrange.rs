@@ -132,7 +132,7 @@ fn item<'a>(pool: &Pool<'a>, scores: &[f32], index: usize) -> Item<'a> {
     }
 }
 
-/// The pins that can be shown: candidate and place, by rising place.
+/// The pins that can be shown: candidate and place.
 fn pins(policy: &Policy, pool: &Pool<'_>, order: &[usize], k: usize) -> Vec<(usize, usize)> {
     let place = |(item, place): &(crate::catalogue::ItemId, usize)| {
         let found = order.iter().find(|&&index| pool.candidates[index].item == item)?;
@@ -183,18 +183,17 @@ fn draw(
     ))
 }
 
-/// Puts items with places of their own among the others; where those run out, they move up.
+/// Puts items with places of their own among the others; where those run out, they move up, the first place first.
 fn merge(mut fixed: Vec<(Placed, usize)>, mut others: impl Iterator<Item = Placed>) -> Vec<Placed> {
-    fixed.sort_by_key(|&(_, place)| place);
-    let mut fixed = fixed.into_iter().peekable();
     let mut list = Vec::new();
     loop {
-        let here = fixed
-            .next_if(|&(_, place)| place <= list.len())
-            .map(|(placed, _)| placed);
-        let next = here
-            .or_else(|| others.next())
-            .or_else(|| fixed.next().map(|(placed, _)| placed));
+        let first = (0..fixed.len()).min_by_key(|&i| fixed[i].1);
+        let here = first.filter(|&i| fixed[i].1 <= list.len());
+        let next = match (here, first) {
+            (Some(i), _) => Some(fixed.swap_remove(i).0),
+            (None, Some(i)) => others.next().or_else(|| Some(fixed.swap_remove(i).0)),
+            (None, None) => others.next(),
+        };
         match next {
             Some(placed) => list.push(placed),
             None => return list,

@@ -5,7 +5,7 @@ use crate::rng::SplitMix64;
 /// Gives places of the list to items drawn uniformly from the best that would not be on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exploration {
-    /// The places, from 0, rising. Those beyond the list, and those of pins, do not count.
+    /// The places, from 0. Those beyond the list, and those of pins, do not count.
     pub places: Vec<usize>,
     /// Items to draw from, more than places.
     pub pool: usize,

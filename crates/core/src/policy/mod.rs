@@ -47,7 +47,7 @@ pub struct Policy {
     pub boosts: Vec<Rule>,
     /// What new uploads gain.
     pub freshness: Option<Freshness>,
-    /// Items with a place of their own, from 0, by rising place.
+    /// Items with a place of their own, from 0.
     pub pins: Vec<(ItemId, usize)>,
     /// Places for chance.
     pub exploration: Option<Exploration>,

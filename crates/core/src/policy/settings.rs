@@ -3,7 +3,6 @@
 use super::{Caps, Exploration, Freshness, Lambda, Policy, Rule};
 use crate::catalogue::ItemId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use thiserror::Error;
 
 const MAX_POOL: usize = 10_000;
@@ -138,16 +137,16 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// The codes of the names that a manifest's policies use, in the bundle's item table.
+/// The codes of the names that a manifest's policies use, in the bundle's item table: pairs of name and code.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Codes {
     /// Categories.
-    pub categories: BTreeMap<String, u32>,
+    pub categories: Vec<(String, u32)>,
     /// Creators.
-    pub creators: BTreeMap<String, u32>,
+    pub creators: Vec<(String, u32)>,
     /// Languages.
-    pub languages: BTreeMap<String, u32>,
+    pub languages: Vec<(String, u32)>,
 }
 
 impl Codes {
@@ -192,24 +191,24 @@ impl Settings {
     /// # Errors
     /// The first one that is out of its range.
     pub fn check(&self) -> Result<(), PolicyError> {
-        ensure(Lambda::new(self.lambda).is_ok(), "lambda", "0 to 1", &self.lambda)?;
+        ensure(Lambda::new(self.lambda).is_ok(), "lambda", "0 to 1", self.lambda)?;
         ensure(
             (1..=MAX_POOL).contains(&self.pool),
             "pool",
             "1 to 10,000",
-            &self.pool,
+            self.pool,
         )?;
         for (field, cap) in [
             ("caps.perCreator", self.caps.per_creator),
             ("caps.perCategory", self.caps.per_category),
         ] {
-            ensure(cap != Some(0), field, "at least 1, or no such field", &0)?;
+            ensure(cap != Some(0), field, "at least 1, or no such field", 0usize)?;
         }
         ensure(
             self.boosts.len() <= MAX_BOOSTS,
             "boosts",
             "at most 256",
-            &self.boosts.len(),
+            self.boosts.len(),
         )?;
         self.boosts.iter().try_for_each(Boost::check)?;
         if let Some(FreshnessSettings {
@@ -221,7 +220,7 @@ impl Settings {
                 weight > 0.0 && weight <= 1.0,
                 "freshness.weight",
                 "above 0 and at most 1",
-                &weight,
+                weight,
             )?;
             days("freshness.halfLifeDays", half_life_days)?;
         }
@@ -232,20 +231,15 @@ impl Settings {
     }
 
     fn check_pins(&self) -> Result<(), PolicyError> {
-        ensure(
-            self.pins.len() <= MAX_PINS,
-            "pins",
-            "at most 64",
-            &self.pins.len(),
-        )?;
+        ensure(self.pins.len() <= MAX_PINS, "pins", "at most 64", self.pins.len())?;
         for (i, pin) in self.pins.iter().enumerate() {
             item("pins.item", &pin.item)?;
             position("pins.position", pin.position)?;
             let others = self.pins.iter().take(i);
             let clear = others.clone().all(|other| other.position != pin.position);
-            ensure(clear, "pins.position", "one video a position", &pin.position)?;
+            ensure(clear, "pins.position", "one video a position", pin.position)?;
             let once = others.clone().all(|other| other.item != pin.item);
-            ensure(once, "pins.item", "one position a video", &pin.item)?;
+            ensure(once, "pins.item", "one position a video", pin.item.as_str())?;
         }
         Ok(())
     }
@@ -257,26 +251,26 @@ impl Settings {
             rate,
         } = exploration;
         let field = "exploration.positions";
-        ensure(!positions.is_empty(), field, "at least one", &"none")?;
+        ensure(!positions.is_empty(), field, "at least one", "none")?;
         for (i, place) in positions.iter().enumerate() {
             position(field, *place)?;
             let once = positions.iter().take(i).all(|other| other != place);
-            ensure(once, field, "no position twice", place)?;
+            ensure(once, field, "no position twice", *place)?;
             let free = self.pins.iter().all(|pin| pin.position != *place);
-            ensure(free, field, "positions without a pin", place)?;
+            ensure(free, field, "positions without a pin", *place)?;
         }
         let room = (positions.len() + 1..=MAX_POOL).contains(pool);
         ensure(
             room,
             "exploration.pool",
             "more than positions, at most 10,000",
-            pool,
+            *pool,
         )?;
         ensure(
             *rate > 0.0 && *rate <= 1.0,
             "exploration.rate",
             "above 0 and at most 1",
-            rate,
+            *rate,
         )
     }
 
@@ -308,24 +302,12 @@ impl Settings {
             .iter()
             .filter_map(|boost| boost.resolve(codes, &mut unknown))
             .collect();
-        let mut pins: Vec<(ItemId, usize)> = self
-            .pins
-            .iter()
-            .filter_map(|pin| Some((ItemId::new(pin.item.as_str()).ok()?, pin.position.checked_sub(1)?)))
-            .collect();
-        pins.sort_by_key(|&(_, place)| place);
-        let exploration = self.exploration.as_ref().map(|exploration| {
-            let mut places: Vec<usize> = exploration
-                .positions
-                .iter()
-                .filter_map(|p| p.checked_sub(1))
-                .collect();
-            places.sort_unstable();
-            Exploration {
-                places,
-                pool: exploration.pool,
-                rate: exploration.rate,
-            }
+        let place = |position: &usize| position.checked_sub(1);
+        let pin = |pin: &Pin| Some((ItemId::new(pin.item.as_str()).ok()?, place(&pin.position)?));
+        let exploration = self.exploration.as_ref().map(|exploration| Exploration {
+            places: exploration.positions.iter().filter_map(place).collect(),
+            pool: exploration.pool,
+            rate: exploration.rate,
         });
         let policy = Policy {
             exclude_seen: self.exclude_seen,
@@ -340,7 +322,7 @@ impl Settings {
                 weight: f.weight,
                 half_life_days: f.half_life_days,
             }),
-            pins,
+            pins: self.pins.iter().filter_map(pin).collect(),
             exploration,
         };
         (policy, unknown)
@@ -365,13 +347,13 @@ impl Boost {
             named || newer_than_days.is_some(),
             "boosts",
             expected,
-            &"none of them",
+            "none of them",
         )?;
         ensure(
             (-1.0..=1.0).contains(add) && *add != 0.0,
             "boosts.add",
             "-1 to 1, not 0",
-            add,
+            *add,
         )?;
         id.as_deref().map_or(Ok(()), |id| item("boosts.item", id))?;
         newer_than_days.map_or(Ok(()), |n| days("boosts.newerThanDays", n))
@@ -379,10 +361,13 @@ impl Boost {
 
     /// `None`, and the name among `unknown`, where a name has no code.
     fn resolve(&self, codes: &Codes, unknown: &mut Vec<String>) -> Option<Rule> {
-        let mut code = |name: &Option<String>, codes: &BTreeMap<String, u32>| match name {
+        let mut code = |name: &Option<String>, codes: &[(String, u32)]| match name {
             None => Some(None),
             Some(name) => {
-                let code = codes.get(name).copied();
+                let code = codes
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|&(_, code)| code);
                 if code.is_none() {
                     unknown.push(name.clone());
                 }
@@ -404,16 +389,54 @@ impl Boost {
     }
 }
 
-fn ensure(
+/// What was found, for an error. Numbers go through serde_json, which the browser has already; the formatting of core
+/// would be one more.
+enum Found<'a> {
+    Text(&'a str),
+    Whole(usize),
+    Single(f32),
+    Double(f64),
+}
+
+impl<'a> From<&'a str> for Found<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<usize> for Found<'_> {
+    fn from(number: usize) -> Self {
+        Self::Whole(number)
+    }
+}
+
+impl From<f32> for Found<'_> {
+    fn from(number: f32) -> Self {
+        Self::Single(number)
+    }
+}
+
+impl From<f64> for Found<'_> {
+    fn from(number: f64) -> Self {
+        Self::Double(number)
+    }
+}
+
+fn ensure<'a>(
     ok: bool,
     field: &'static str,
     expected: &'static str,
-    found: &dyn std::fmt::Display,
+    found: impl Into<Found<'a>>,
 ) -> Result<(), PolicyError> {
     if ok {
         return Ok(());
     }
-    let found = found.to_string();
+    let found = match found.into() {
+        Found::Text(text) => text.to_owned(),
+        Found::Whole(number) => number.to_string(),
+        Found::Single(number) => serde_json::to_string(&number).unwrap_or_default(),
+        Found::Double(number) => serde_json::to_string(&number).unwrap_or_default(),
+    };
     Err(PolicyError {
         field,
         expected,
@@ -422,7 +445,7 @@ fn ensure(
 }
 
 fn item(field: &'static str, id: &str) -> Result<(), PolicyError> {
-    ensure(ItemId::new(id).is_ok(), field, "the id of a video", &id)
+    ensure(ItemId::new(id).is_ok(), field, "the id of a video", id)
 }
 
 fn position(field: &'static str, position: usize) -> Result<(), PolicyError> {
@@ -430,7 +453,7 @@ fn position(field: &'static str, position: usize) -> Result<(), PolicyError> {
         (1..=MAX_POSITION).contains(&position),
         field,
         "1 to 100",
-        &position,
+        position,
     )
 }
 
@@ -439,6 +462,6 @@ fn days(field: &'static str, days: f32) -> Result<(), PolicyError> {
         days > 0.0 && days <= MAX_DAYS,
         field,
         "days above 0 and at most 36,500",
-        &days,
+        days,
     )
 }

@@ -447,7 +447,7 @@ const EVERYTHING: &str = r#"{
 }"#;
 
 fn codes() -> Codes {
-    let of = |name: &str, code| BTreeMap::from([(name.to_owned(), code)]);
+    let of = |name: &str, code| vec![(name.to_owned(), code)];
     Codes {
         categories: of("sport", 4),
         creators: of("Ann", 70_000),
@@ -462,11 +462,11 @@ fn a_file_becomes_a_policy() {
     assert_eq!(again, settings);
     let (policy, unknown) = settings.resolve(&codes());
     assert!(unknown.is_empty());
-    assert_eq!(policy.pins, [(id(8), 0), (id(9), 2)]);
+    assert_eq!(policy.pins, [(id(9), 2), (id(8), 0)]);
     assert_eq!(
         policy.exploration,
         Some(Exploration {
-            places: vec![4, 9],
+            places: vec![9, 4],
             pool: 40,
             rate: 0.25
         })
@@ -492,7 +492,7 @@ fn an_empty_file_is_the_default() {
 fn names_without_a_code_are_named_and_their_rules_left_out() {
     let settings = Settings::parse(EVERYTHING.as_bytes()).unwrap();
     let (policy, unknown) = settings.resolve(&Codes {
-        creators: BTreeMap::new(),
+        creators: Vec::new(),
         ..codes()
     });
     assert_eq!((policy.boosts.len(), unknown), (2, vec!["Ann".to_owned()]));

@@ -35,3 +35,8 @@ export function measure(value, unit) {
   const rounded = Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3));
   return unit && unit !== "1" ? `${rounded} ${unit}` : String(rounded);
 }
+
+/** `+0.31`, `−1.20`: a part of a score. */
+export function signed(value) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}

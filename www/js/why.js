@@ -1,7 +1,10 @@
 // "Why this": one popover for all cards, opened next to the button that asked.
 
 import { byId, h } from "./dom.js";
-import { measure } from "./format.js";
+import { measure, signed } from "./format.js";
+
+/** Parts of the score that are shown; the rest is summed up. */
+const SHOWN = 6;
 
 /** Distance to the button and to the window's edge, in pixels. */
 const GAP = 8;
@@ -54,22 +57,43 @@ export class Why {
   }
 }
 
-function render({ sentence, reasons }) {
-  return [
-    h("p", { class: "sentence" }, sentence),
-    reasons.length === 0
-      ? null
-      : h(
-          "table",
-          {},
-          h("caption", {}, "What the ranker read"),
-          h(
-            "tbody",
-            {},
-            ...reasons.map(({ feature, label, value, unit }) =>
-              h("tr", { title: feature }, h("th", { scope: "row" }, label), h("td", {}, measure(value, unit))),
-            ),
-          ),
-        ),
-  ].filter(Boolean);
+function render({ sentence, reasons, contributions }) {
+  const table = contributions ? parts(contributions.features) : inputs(reasons);
+  return [h("p", { class: "sentence" }, sentence), table].filter(Boolean);
+}
+
+/** What the ranker read, where its scores cannot be split. */
+function inputs(reasons) {
+  if (reasons.length === 0) return null;
+  const row = ({ feature, label, value, unit }) =>
+    h("tr", { title: feature }, h("th", { scope: "row" }, label), h("td", {}, measure(value, unit)));
+  return h("table", {}, h("caption", {}, "What the ranker read"), h("tbody", {}, ...reasons.map(row)));
+}
+
+/** What lifts or lowers this video compared with a typical one of the slate, as bars; they add up. */
+function parts(features) {
+  const all = features.map((part) => ({ ...part, effect: part.contribution - part.typical }));
+  const shown = all.slice(0, SHOWN).filter(({ effect }) => effect !== 0);
+  const rest = all.slice(SHOWN).reduce((sum, { effect }) => sum + effect, 0);
+  const largest = Math.max(...shown.map(({ effect }) => Math.abs(effect)), Math.abs(rest));
+  const row = ({ feature, label, value, unit, effect }) =>
+    h(
+      "tr",
+      { title: value === undefined ? "" : `${feature}: ${measure(value, unit)}` },
+      h("th", { scope: "row" }, label),
+      h("td", {}, bar(effect, largest), signed(effect)),
+    );
+  return h(
+    "table",
+    { class: "parts" },
+    h("caption", {}, "Score, compared with a typical video here"),
+    h("tbody", {}, ...[...shown, { label: "everything else", effect: rest }].map(row)),
+  );
+}
+
+/** A bar to the right of the middle for what lifts, to the left for what lowers. */
+function bar(effect, largest) {
+  const fill = h("span", { class: effect < 0 ? "down" : "up" });
+  fill.style.width = `${largest > 0 ? (50 * Math.abs(effect)) / largest : 0}%`;
+  return h("span", { class: "bar", "aria-hidden": "true" }, fill);
 }

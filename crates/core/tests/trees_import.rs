@@ -409,6 +409,16 @@ fn lightgbm_faults_are_named_with_their_line() {
         let error = refusal("lgb_missing_nan.txt", &[(from, &to)]);
         assert!(error.contains(expected), "{from} -> {to}: {error}");
     }
+    let error = refusal("lgb_binary.txt", &[("tree_sizes=", "tree_sizes=7 ")]);
+    assert!(error.contains("number of trees: expected 9, found 8"), "{error}");
+    // Ten million trees an iteration, and none in the file: nothing is allocated for the claim.
+    let claim = "tree\nversion=v4\nnum_class=10000000\nnum_tree_per_iteration=10000000\nmax_feature_idx=0\n\
+                 feature_names=a\n\nend of trees\n";
+    let error = import::from_bytes(claim.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("line 3: num_class: expected num_class and"),
+        "{error}"
+    );
     let error = refusal(
         "lgb_categorical.txt",
         &[("cat_boundaries=0 ", "cat_boundaries=99 ")],

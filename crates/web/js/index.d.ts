@@ -84,6 +84,22 @@ export interface Explanation {
   becauseOf?: { id: string; name: string; similarity: number };
   /** What the ranker read of this video, strongest first. `null` means missing. */
   reasons: { feature: string; label: string; value: number | null; unit: string }[];
+  /**
+   * The score, split exactly (Shapley values of the trees): `expected` and all contributions add up to it. `typical` is
+   * the mean contribution over the slate's candidates; features come in the order of how far they are from it. Absent
+   * without clicks, without a ranker, and for rankers whose file has no covers.
+   */
+  contributions?: {
+    expected: number;
+    features: {
+      feature: string;
+      label: string;
+      value: number | null;
+      unit: string;
+      contribution: number;
+      typical: number;
+    }[];
+  };
   /** The same in one sentence for the viewer. */
   sentence: string;
 }

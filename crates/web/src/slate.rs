@@ -3,11 +3,13 @@
 use crate::bundle::Bundle;
 use crate::failure::Failure;
 use crate::memory::Memory;
-use crate::types::{BecauseOf, Explanation, Item, Reason, Recommendation, Sprite};
+use crate::types::{
+    BecauseOf, Contribution, Contributions, Explanation, Item, Reason, Recommendation, Sprite,
+};
 use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::features::{self, UserFeatures};
 use recsys_core::policy::Policy;
-use recsys_core::rerank::{Page, Ranker, explain, rerank};
+use recsys_core::rerank::{self, Page, Ranker, explain};
 
 /// What ranking reads beside the candidates.
 #[derive(Clone, Copy)]
@@ -39,7 +41,7 @@ impl Context<'_> {
             k,
             seed: 0,
         };
-        let ranked = rerank(session, &self.user, self.now_ms, &list, self.ranker(), &page)
+        let ranked = rerank::rerank(session, &self.user, self.now_ms, &list, self.ranker(), &page)
             .map_err(Failure::bad_reply)?;
         let places = ranked
             .iter()
@@ -97,7 +99,7 @@ impl Context<'_> {
                 similarity: because.similarity,
             })
         });
-        let reason = |reason: &recsys_core::rerank::Reason| Reason {
+        let reason = |reason: &rerank::Reason| Reason {
             feature: reason.feature.name,
             label: reason.words(),
             value: Some(reason.value).filter(|value| value.is_finite()),
@@ -106,9 +108,26 @@ impl Context<'_> {
         Ok(Explanation {
             id: id.to_owned(),
             reasons: explained.reasons.iter().map(reason).collect(),
+            contributions: explained.contributions.as_ref().map(contributions),
             sentence: explained.sentence(because_of.as_ref().map(|because| because.name.as_str())),
             because_of,
         })
+    }
+}
+
+/// The split of a score as the page gets it.
+fn contributions(split: &rerank::Contributions) -> Contributions {
+    let one = |part: &rerank::Contribution| Contribution {
+        feature: part.feature.name,
+        label: part.words().unwrap_or(part.feature.meaning),
+        value: Some(part.value).filter(|value| value.is_finite()),
+        unit: part.feature.unit,
+        contribution: part.contribution,
+        typical: part.typical,
+    };
+    Contributions {
+        expected: split.expected,
+        features: split.features.iter().map(one).collect(),
     }
 }
 

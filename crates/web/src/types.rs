@@ -139,6 +139,9 @@ pub struct Explanation {
     pub because_of: Option<BecauseOf>,
     /// Strongest first.
     pub reasons: Vec<Reason>,
+    /// Where a ranker with covers scored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contributions: Option<Contributions>,
     /// The same for the viewer.
     pub sentence: String,
 }
@@ -165,6 +168,32 @@ pub struct Reason {
     pub value: Option<f32>,
     /// Unit of the value.
     pub unit: &'static str,
+}
+
+/// A score, split exactly.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contributions {
+    /// The mean score over the ranker's training data.
+    pub expected: f32,
+    /// One a feature.
+    pub features: Vec<Contribution>,
+}
+
+/// One feature's part of a score.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Contribution {
+    /// Name in the model.
+    pub feature: &'static str,
+    /// In words.
+    pub label: &'static str,
+    /// `null` where it is missing.
+    pub value: Option<f32>,
+    /// Unit of the value.
+    pub unit: &'static str,
+    /// What it adds to the score.
+    pub contribution: f32,
+    /// What it adds to a candidate's score on average.
+    pub typical: f32,
 }
 
 /// The JSON text of a value.

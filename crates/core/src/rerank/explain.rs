@@ -5,6 +5,7 @@ use crate::features::{
     Candidate, DimensionError, FEATURE_COUNT, FEATURES, Feature, Matrix, Stage, UserFeatures,
 };
 use crate::session::Session;
+use crate::trees::Explainer;
 use crate::vector::dot;
 
 /// Reasons given at most.
@@ -28,7 +29,9 @@ pub struct Reason {
     pub value: f32,
     /// The median over all candidates that have one.
     pub typical: f32,
-    /// How much the score would fall if the value were the typical one; above 0.
+    /// How much of the score the value earns, compared with what is typical; above 0. With [`Contributions`] the
+    /// feature's contribution less its mean over all candidates; without, what the score would lose if the value
+    /// were the typical one.
     pub effect: f32,
 }
 
@@ -36,12 +39,56 @@ impl Reason {
     /// The reason in words, such as "popular now".
     #[must_use]
     pub fn words(&self) -> &'static str {
-        if self.value > self.typical {
-            self.feature.high
-        } else {
-            self.feature.low
-        }
+        words(self.feature, self.value, self.typical)
     }
+}
+
+fn words(feature: &Feature, value: f32, typical: f32) -> &'static str {
+    if value > typical {
+        feature.high
+    } else {
+        feature.low
+    }
+}
+
+/// One feature's part of a candidate's score.
+#[derive(Clone, Copy, Debug)]
+pub struct Contribution {
+    /// The feature.
+    pub feature: &'static Feature,
+    /// The candidate's value; NaN where it is missing.
+    pub value: f32,
+    /// The median over all candidates that have a value; NaN where none has.
+    pub typical_value: f32,
+    /// What the feature adds to the score: its Shapley value, in units of the ranker's margin.
+    pub contribution: f32,
+    /// The mean of what it adds over all candidates.
+    pub typical: f32,
+}
+
+impl Contribution {
+    /// What the feature adds beyond what it adds to a typical candidate.
+    #[must_use]
+    pub fn effect(&self) -> f32 {
+        self.contribution - self.typical
+    }
+
+    /// The value in words, such as "popular now"; `None` where it is missing or the typical one.
+    #[must_use]
+    pub fn words(&self) -> Option<&'static str> {
+        let known = !self.value.is_nan() && self.value != self.typical_value;
+        known.then(|| words(self.feature, self.value, self.typical_value))
+    }
+}
+
+/// A candidate's score, split exactly: `expected` and all contributions add up to it, and all effects to what it is
+/// above the mean score of the candidates.
+#[derive(Clone, Debug)]
+pub struct Contributions {
+    /// The mean score over the ranker's training data.
+    pub expected: f32,
+    /// One a feature, those with the strongest effect of either sign first.
+    pub features: Vec<Contribution>,
 }
 
 /// Why one candidate stands where it stands.
@@ -51,6 +98,8 @@ pub struct Explanation {
     pub because: Option<Because>,
     /// What sets the candidate apart, the strongest first, at most three.
     pub reasons: Vec<Reason>,
+    /// Where a ranker with covers scored; `None` for other rankers, and for similarity and popularity.
+    pub contributions: Option<Contributions>,
 }
 
 impl Explanation {
@@ -75,9 +124,10 @@ impl Explanation {
 
 /// Explains the score of `candidates[index]`; `None` past the last candidate.
 ///
-/// A feature's effect is what the score loses when that feature alone takes the median of the candidates. That is
-/// exact for the scorer in use (the trees, or similarity, or popularity) but, unlike Shapley values, it does not add up
-/// to the score: two features that say the same can each have no effect alone.
+/// A ranker with covers is explained by its exact [`Contributions`]; a reason is then a feature that adds more to this
+/// candidate than to a typical one. Without covers, a feature's effect is what the score loses when that feature alone
+/// takes the median of the candidates. This too is exact for the scorer in use (the trees, or similarity, or
+/// popularity), but it does not add up to the score: two features that say the same can each have no effect alone.
 ///
 /// # Errors
 /// A candidate's vector has another dimension than the session's or the first candidate's.
@@ -94,8 +144,59 @@ pub fn explain(
         return Ok(None);
     };
     let because = nearest_click(session, candidate.vector);
-    let reasons = reasons(&matrix, row, Scorer::choose(session, ranker));
-    Ok(Some(Explanation { because, reasons }))
+    let scorer = Scorer::choose(session, ranker);
+    let explainer = scorer.explainer();
+    let contributions = explainer.and_then(|explainer| contributions(&matrix, row, &explainer));
+    let reasons = match &contributions {
+        Some(contributions) => reasons_of(contributions),
+        None => reasons(&matrix, row, scorer),
+    };
+    Ok(Some(Explanation {
+        because,
+        reasons,
+        contributions,
+    }))
+}
+
+/// `None` cannot be: a ranker has [`FEATURE_COUNT`] inputs and one output.
+fn contributions(matrix: &Matrix, row: &[f32], explainer: &Explainer<'_>) -> Option<Contributions> {
+    let mut out = [0.0; FEATURE_COUNT + 1];
+    let mut typical = [0.0; FEATURE_COUNT];
+    for row in matrix.values().chunks_exact(FEATURE_COUNT) {
+        explainer.contributions(row, &mut out).ok()?;
+        typical.iter_mut().zip(&out).for_each(|(sum, part)| *sum += part);
+    }
+    explainer.contributions(row, &mut out).ok()?;
+    let one = |(column, feature): (usize, &'static Feature)| Contribution {
+        feature,
+        value: row[column],
+        typical_value: median(matrix, column).unwrap_or(f32::NAN),
+        contribution: out[column] as f32,
+        typical: (typical[column] / matrix.rows() as f64) as f32,
+    };
+    let mut features: Vec<Contribution> = FEATURES.iter().enumerate().map(one).collect();
+    features.sort_by(|a, b| b.effect().abs().total_cmp(&a.effect().abs()));
+    Some(Contributions {
+        expected: out[FEATURE_COUNT] as f32,
+        features,
+    })
+}
+
+/// What is the same for all candidates is no reason for one of them.
+fn reasons_of(contributions: &Contributions) -> Vec<Reason> {
+    let own = contributions
+        .features
+        .iter()
+        .filter(|c| c.feature.stage != Stage::Request);
+    let reason = |c: &Contribution| {
+        c.words().map(|_| Reason {
+            feature: c.feature,
+            value: c.value,
+            typical: c.typical_value,
+            effect: c.effect(),
+        })
+    };
+    strongest(own.filter_map(reason).collect())
 }
 
 /// Of equally near clicks the newest.

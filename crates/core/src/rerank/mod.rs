@@ -8,7 +8,7 @@ use crate::features::{Candidate, DimensionError, Matrix, UserFeatures};
 use crate::policy::{Placed, Policy, Pool, Slot, arrange};
 use crate::rng::SplitMix64;
 use crate::session::Session;
-pub use explain::{Because, Explanation, Reason, explain};
+pub use explain::{Because, Contribution, Contributions, Explanation, Reason, explain};
 use scorer::Scorer;
 pub use scorer::{Ranker, RankerError};
 

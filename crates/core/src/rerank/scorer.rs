@@ -2,7 +2,7 @@
 
 use crate::features::{FEATURE_COUNT, FEATURES};
 use crate::session::Session;
-use crate::trees::{FormatError, Model, format};
+use crate::trees::{Explainer, FormatError, Model, format};
 use thiserror::Error;
 
 /// A tree model whose inputs are exactly the columns of [`FEATURES`].
@@ -85,6 +85,14 @@ impl<'a> Scorer<'a> {
             return Self::Column(column("popularity_log"), 0.0);
         }
         ranker.map_or(Self::Column(column("sim_recent"), -1.0), Self::Trees)
+    }
+
+    /// What splits the scores into contributions, for a ranker with covers.
+    pub(super) fn explainer(self) -> Option<Explainer<'a>> {
+        match self {
+            Self::Trees(Ranker(model)) => model.explainer().ok(),
+            Self::Column(..) => None,
+        }
     }
 
     /// Scores of n × [`FEATURE_COUNT`] rows.

@@ -65,8 +65,8 @@ fn names() -> Vec<String> {
     FEATURES.iter().map(|feature| feature.name.to_owned()).collect()
 }
 
-/// One split: long videos score 1, short ones −1.
-fn likes_long_videos() -> Ranker {
+/// One split: long videos score 1, short ones −1. Of `covers`, the first is that of the short ones.
+fn long_video_ranker(covers: Option<[f32; 2]>) -> Ranker {
     let feature = FEATURES.iter().position(|f| f.name == "duration_log2_s").unwrap();
     let mut builder = Builder::new(FEATURES.len(), names(), Output::IDENTITY, vec![0.0]).unwrap();
     let test = Test::AtMost {
@@ -80,10 +80,18 @@ fn likes_long_videos() -> Ranker {
             missing_left: true,
         })
         .unwrap();
-    builder.leaf(-1.0).unwrap();
-    builder.leaf(1.0).unwrap();
+    for (side, leaf) in [-1.0, 1.0].into_iter().enumerate() {
+        match covers {
+            Some(covers) => builder.covered_leaf(leaf, covers[side]).unwrap(),
+            None => builder.leaf(leaf).unwrap(),
+        }
+    }
     builder.end_class().unwrap();
     Ranker::try_from(builder.finish().unwrap()).unwrap()
+}
+
+fn likes_long_videos() -> Ranker {
+    long_video_ranker(None)
 }
 
 fn top(world: &World, session: &Session, ranker: Option<&Ranker>, policy: &Policy, k: usize) -> Vec<usize> {
@@ -262,6 +270,52 @@ fn an_explanation_names_the_nearest_click_and_what_the_ranker_used() {
     // Without the ranker the reason is the similarity.
     assert_eq!(why(None, 2).unwrap().reasons[0].feature.name, "sim_recent");
     assert!(why(None, 7).is_none());
+}
+
+#[test]
+fn a_ranker_with_covers_is_explained_exactly() {
+    let world = World::new(7);
+    let session = world.clicked(&[0, 4]);
+    let candidates = world.candidates();
+    let user = UserFeatures::default();
+    let ranker = long_video_ranker(Some([3.0, 1.0]));
+    let why = |index| {
+        explain(&session, &user, NOW, &candidates, Some(&ranker), index)
+            .unwrap()
+            .unwrap()
+    };
+    let long = why(3);
+    let contributions = long.contributions.as_ref().unwrap();
+    // A quarter of the training data was long: the mean score is -0.5. Three of the seven candidates are.
+    assert_eq!(contributions.expected, -0.5);
+    let first = &contributions.features[0];
+    assert_eq!((first.feature.name, first.contribution), ("duration_log2_s", 1.5));
+    assert!((first.typical - (3.0 * 1.5 - 4.0 * 0.5) / 7.0).abs() < 1e-6);
+    assert_eq!(contributions.features.len(), FEATURES.len());
+    assert!(contributions.features[1..].iter().all(|c| c.contribution == 0.0));
+    assert_eq!(long.reasons.len(), 1);
+    assert_eq!(long.reasons[0].effect, first.effect());
+    assert_eq!(
+        long.sentence(Some("Red fox")),
+        "Because you watched “Red fox”: a longer video."
+    );
+    // A short one owes the feature less than others do: it is split all the same, but no reason.
+    let short = why(2);
+    assert!(short.reasons.is_empty());
+    assert_eq!(short.contributions.unwrap().features[0].contribution, -0.5);
+    // Similarity and popularity are one feature: nothing to split.
+    let bare = explain(&session, &user, NOW, &candidates, None, 3)
+        .unwrap()
+        .unwrap();
+    assert!(bare.contributions.is_none());
+    assert!(why_without_covers(&world, &session).contributions.is_none());
+}
+
+fn why_without_covers(world: &World, session: &Session) -> Explanation {
+    let (user, ranker) = (UserFeatures::default(), likes_long_videos());
+    explain(session, &user, NOW, &world.candidates(), Some(&ranker), 3)
+        .unwrap()
+        .unwrap()
 }
 
 #[test]

@@ -67,14 +67,9 @@ impl Passage {
         (1.0 - t) * self.data + if self.row { t } else { 0.0 }
     }
 
-    /// The factor's derivative over the factor; nothing comes through where that is zero.
-    fn slope(self, factor: f64) -> f64 {
-        let row = if self.row { 1.0 } else { 0.0 };
-        if factor > 0.0 {
-            (row - self.data) / factor
-        } else {
-            0.0
-        }
+    /// The factor's derivative.
+    fn slope(self) -> f64 {
+        if self.row { 1.0 - self.data } else { -self.data }
     }
 }
 
@@ -163,37 +158,39 @@ impl Explainer<'_> {
         let model = self.model;
         let splits = splits_of(model, trees);
         let first = splits.start;
-        // Products of the factors of all features: above each split on the way down, then times the leaves below.
+        // One over the factor of each edge's feature; 0 where nothing comes through.
+        let mut inverses = vec![0.0; 2 * splits.len()];
+        // Products of the factors of all features: above each split, behind each edge, and times the leaves below.
         let mut above = vec![1.0; splits.len()];
+        let mut behind = vec![0.0; 2 * splits.len()];
         let mut below = vec![0.0; splits.len()];
-        let so_far = |split: usize| self.above[split].map_or(Passage::FREE, |edge| passages[edge]);
-        // What an edge multiplies its split's product by: the feature's factor changes from that of the edge above.
-        let step = |split: usize, side: usize| {
-            let before = so_far(split).factor(point.t);
-            let after = passages[2 * split + side].factor(point.t);
-            if before > 0.0 { after / before } else { 0.0 }
-        };
         for split in splits.clone() {
+            let here = split - first;
+            // The feature's factor changes from that of the edge above to that of this one.
+            let without = self.above[split].map_or(1.0, |edge| inverses[edge - 2 * first]);
             for (side, child) in model.nodes[split].children.into_iter().enumerate() {
+                let factor = passages[2 * split + side].factor(point.t);
+                let edge = 2 * here + side;
+                inverses[edge] = if factor > 0.0 { 1.0 / factor } else { 0.0 };
+                behind[edge] = above[here] * without * factor;
                 if let Err(child) = child.resolve() {
-                    above[child - first] = above[split - first] * step(split, side);
+                    above[child - first] = behind[edge];
                 }
             }
         }
+        let slope = |edge: Edge| passages[edge].slope() * inverses[edge - 2 * first];
         for split in splits.rev() {
             let node = &model.nodes[split];
-            let before = so_far(split);
-            let slope_before = before.slope(before.factor(point.t));
+            let slope_above = self.above[split].map_or(0.0, slope);
             for (side, child) in node.children.into_iter().enumerate() {
+                let edge = 2 * split + side;
                 let product = match child.resolve() {
-                    Ok(leaf) => above[split - first] * step(split, side) * f64::from(model.leaves[leaf]),
+                    Ok(leaf) => behind[edge - 2 * first] * f64::from(model.leaves[leaf]),
                     Err(child) => below[child - first],
                 };
                 below[split - first] += product;
                 // Leaves below count with this edge's passage, not with that of the edge above, which adds them too.
-                let passage = passages[2 * split + side];
-                let slope = passage.slope(passage.factor(point.t)) - slope_before;
-                sums[usize::from(node.feature)] += point.weight * product * slope;
+                sums[usize::from(node.feature)] += point.weight * product * (slope(edge) - slope_above);
             }
         }
     }

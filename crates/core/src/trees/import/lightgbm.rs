@@ -6,7 +6,7 @@
 
 use super::{ImportError, Item, SAVE_AGAIN, Tree, UNSUPPORTED, emit};
 use crate::trees::kernel::ZERO;
-use crate::trees::model::{Builder, Model, Split, Test};
+use crate::trees::model::{Builder, Model, Split, Test, limits};
 use crate::trees::output::{Activation, Output};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -180,8 +180,11 @@ impl Header {
         let names = block.list_of("feature_names", features)?;
         let classes: usize = block.number("num_tree_per_iteration")?;
         let (line, _) = block.text("num_class")?;
-        if block.number::<usize>("num_class")? != classes || classes == 0 {
-            let expected = "num_class and num_tree_per_iteration to be the same, at least 1";
+        if block.number::<usize>("num_class")? != classes || !(1..=limits::CLASSES).contains(&classes) {
+            let expected = format!(
+                "num_class and num_tree_per_iteration to be the same, 1 to {}",
+                limits::CLASSES
+            );
             return Err(ImportError::new(
                 at_line(line),
                 "num_class",

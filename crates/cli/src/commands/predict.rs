@@ -1,7 +1,7 @@
 //! `recsys predict`.
 
 use anyhow::{Context, Result, bail, ensure};
-use recsys_core::trees::{Model, format, import};
+use recsys_core::trees::{Explainer, Model, format, import};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -25,15 +25,29 @@ pub struct Args {
     /// CSV; its first line names the features
     #[arg(long, value_name = "FILE")]
     features: PathBuf,
+    /// Write what each feature adds to the score instead (exact Shapley values): a value a feature in the model's order,
+    /// then the expected score, which add up to the score; of a multiclass model all that one class after the other
+    #[arg(long)]
+    contributions: bool,
 }
 
 /// Scores every row through the path that the browser takes: import, compact file, reader, kernel.
 pub fn run(args: Args) -> Result<()> {
-    let Args { model, features } = args;
+    let Args {
+        model,
+        features,
+        contributions,
+    } = args;
+    let path = model.clone();
     let model = load(&model).with_context(|| format!("model {}", model.display()))?;
     let rows = File::open(&features).with_context(|| format!("features {}", features.display()))?;
     let mut out = BufWriter::new(io::stdout().lock());
-    predict(&model, rows, &mut out).with_context(|| format!("features {}", features.display()))?;
+    let explainer = contributions
+        .then(|| model.explainer())
+        .transpose()
+        .with_context(|| format!("model {}", path.display()))?;
+    predict(&model, explainer.as_ref(), rows, &mut out)
+        .with_context(|| format!("features {}", features.display()))?;
     out.flush().context("standard output")
 }
 
@@ -51,8 +65,17 @@ fn load(path: &Path) -> Result<Model> {
     )?))?)
 }
 
-/// Scores CSV rows, [`BATCH`] at a time.
-fn predict(model: &Model, rows: impl Read, out: &mut impl Write) -> Result<()> {
+/// Scores CSV rows, [`BATCH`] at a time, or with an `explainer` splits their scores.
+fn predict(
+    model: &Model,
+    explainer: Option<&Explainer<'_>>,
+    rows: impl Read,
+    out: &mut impl Write,
+) -> Result<()> {
+    let write = |matrix: &[f32], out: &mut _| match explainer {
+        None => write_scores(model, matrix, out),
+        Some(explainer) => write_contributions(model, explainer, matrix, out),
+    };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(rows);
     let header = reader.headers().context("header")?.clone();
     let columns = columns(model, &header)?;
@@ -67,11 +90,11 @@ fn predict(model: &Model, rows: impl Read, out: &mut impl Write) -> Result<()> {
             })?);
         }
         if matrix.len() == BATCH * columns.len() {
-            write_scores(model, &matrix, out)?;
+            write(&matrix, out)?;
             matrix.clear();
         }
     }
-    write_scores(model, &matrix, out)
+    write(&matrix, out)
 }
 
 /// For each feature of the model, its column.
@@ -128,11 +151,27 @@ fn write_scores(model: &Model, matrix: &[f32], out: &mut impl Write) -> Result<(
     let classes = model.class_count();
     let mut scores = vec![0.0; matrix.len() / model.feature_count() * classes];
     model.score(matrix, &mut scores)?;
-    for row in scores.chunks(classes) {
-        let row: Vec<String> = row.iter().map(f32::to_string).collect();
-        writeln!(out, "{}", row.join(",")).context("standard output")?;
+    scores.chunks(classes).try_for_each(|row| write_line(row, out))
+}
+
+fn write_contributions(
+    model: &Model,
+    explainer: &Explainer<'_>,
+    matrix: &[f32],
+    out: &mut impl Write,
+) -> Result<()> {
+    let features = model.feature_count();
+    let mut line = vec![0.0; model.class_count() * (features + 1)];
+    for row in matrix.chunks(features) {
+        explainer.contributions(row, &mut line)?;
+        write_line(&line, out)?;
     }
     Ok(())
+}
+
+fn write_line(values: &[impl ToString], out: &mut impl Write) -> Result<()> {
+    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+    writeln!(out, "{}", values.join(",")).context("standard output")
 }
 
 #[cfg(test)]
@@ -171,8 +210,8 @@ mod tests {
                     missing_left: true,
                 })
                 .unwrap();
-            builder.leaf(1.0).unwrap();
-            builder.leaf(2.0).unwrap();
+            builder.covered_leaf(1.0, 3.0).unwrap();
+            builder.covered_leaf(2.0, 1.0).unwrap();
             builder.end_class().unwrap();
         }
         builder.finish().unwrap()
@@ -180,7 +219,7 @@ mod tests {
 
     fn scores(model: &Model, rows: &str) -> Result<String, String> {
         let mut out = Vec::new();
-        predict(model, rows.as_bytes(), &mut out).map_err(|error| format!("{error:#}"))?;
+        predict(model, None, rows.as_bytes(), &mut out).map_err(|error| format!("{error:#}"))?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -200,6 +239,17 @@ mod tests {
         let rows =
             "a,b\r\n0,\r\n0,NaN\r\n0,na\r\n0,inf\r\n0,-inf\r\n0,\" 3 \"\r\n0,1e300\r\n0,1.50000001\r\n";
         assert_eq!(scores(&model, rows).unwrap(), "1\n1\n1\n2\n1\n2\n2\n1\n");
+    }
+
+    #[test]
+    fn contributions_come_a_line_and_class_by_class() {
+        let model = model(&["a", "b"], 2);
+        let explainer = model.explainer().unwrap();
+        let mut out = Vec::new();
+        predict(&model, Some(&explainer), "b,a\n1,9\n9,9\n".as_bytes(), &mut out).unwrap();
+        // A quarter of the training data went right: 1.25 is expected.
+        let lines = "0,-0.25,1.25,0,-0.25,11.25\n0,0.75,1.25,0,0.75,11.25\n";
+        assert_eq!(String::from_utf8(out).unwrap(), lines);
     }
 
     #[test]

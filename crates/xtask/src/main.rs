@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod run;
 mod setup;
 mod shim;
@@ -24,6 +25,8 @@ enum Task {
     Build(wasm::Args),
     /// Make the demo catalogue, index it, train its ranker and serve the page
     Demo(demo::Args),
+    /// Try made-up models on every reader of trees (needs a nightly Rust, fetched where it is missing)
+    Fuzz(fuzz::Args),
     /// Run every test: Rust, Rust as wasm, workerd, browser
     Test(test::Args),
     /// Measure against peers in one interleaved run: medians and ratios
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().task {
         Task::Build(args) => wasm::build(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
     }

@@ -5,6 +5,7 @@ import { Recommender } from "../pkg/index.js";
 import { byId, h } from "./dom.js";
 import { count, milliseconds } from "./format.js";
 import { Grid } from "./grid.js";
+import { Impressions } from "./impressions.js";
 import { showMix } from "./mix.js";
 import { Player } from "./player.js";
 import { Files, Receipt } from "./receipt.js";
@@ -32,14 +33,17 @@ let sheets = null;
 let sheetImages = [];
 /** Rises with each request for a slate; an answer that is not the newest is dropped. */
 let asked = 0;
+/** Names the slate that is shown. */
+let shownRequest;
 
 const player = new Player();
 const why = new Why();
 const receipt = new Receipt();
-const handlers = { onPlay: pick, onWhy: (item, button) => why.show(item, button, rec.explain(item.id)) };
+const handlers = { onPlay: (item, card) => pick(item, card, shownRequest), onWhy: (item, button) => why.show(item, button, rec.explain(item.id)) };
 const grid = new Grid(byId("grid"), handlers);
-const results = new Grid(byId("results-grid"), handlers);
+const results = new Grid(byId("results-grid"), { ...handlers, onPlay: pick });
 const watched = new Watched((item) => player.show(item, sheets));
+const impressions = new Impressions((event) => rec.record(event));
 new Files();
 
 /** The mode is kept in the address's fragment, which no browser sends. */
@@ -80,13 +84,13 @@ async function showReceipt() {
   if (sent) receipt.show(sent);
 }
 
-/** A click on a card: stored here, played, and the list is ranked anew. */
-async function pick(item, card) {
+/** A click on a card: stored here, played, and the list is ranked anew. Results of a search are of no slate. */
+async function pick(item, card, request) {
   const keyboard = document.activeElement === card.button;
   const index = grid.indexOf(card);
   player.show(item, sheets);
   await attempt(async () => {
-    await rec.record({ event: "click", item: item.id });
+    await rec.record({ event: "click", item: item.id, request });
     await rank("Ranked again after your click");
     // A clicked video leaves the list; the keyboard stays where it was.
     if (keyboard && index >= 0 && !card.root.isConnected) grid.focus(index);
@@ -99,6 +103,8 @@ async function rank(reason) {
   const slate = await rec.recommend({ k: SLATE });
   if (ticket !== asked) return;
   const change = grid.show(slate.items, sheets);
+  shownRequest = slate.request;
+  impressions.watch(slate.request, byId("grid"));
   showMix(slate.items);
   byId("figures").replaceChildren(...figures(slate));
   byId("bundle").textContent = `Bundle ${slate.bundle.slice(0, 12)}.`;
@@ -176,7 +182,8 @@ function showMode() {
 }
 
 async function download() {
-  const text = JSON.stringify(await rec.export(), null, 2);
+  const log = (await rec.log()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  const text = JSON.stringify({ ...(await rec.export()), log }, null, 2);
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   h("a", { href: url, download: "recsys-my-data.json" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);

@@ -31,6 +31,8 @@ enum Command {
     DemoWorld(commands::demo_world::Args),
     /// Compare random, popularity, similarity and the full path on the newest events
     Eval(commands::eval::Args),
+    /// Print what the ranker reads of every logged impression
+    Features(commands::features::Args),
     /// Turn a public data set into a catalogue, events and vectors
     Import(commands::import::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
@@ -56,6 +58,7 @@ fn main() -> std::process::ExitCode {
         Command::DemoVectors(args) => commands::demo_vectors::run(args),
         Command::DemoWorld(args) => commands::demo_world::run(args),
         Command::Eval(args) => commands::eval::run(&args),
+        Command::Features(args) => commands::features::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
         Command::Policy(args) => commands::policy::run(&args),

@@ -226,6 +226,58 @@ impl Batch {
     }
 }
 
+/// A [`Batch`] in the browser's store: one kind of row, because every struct that is read costs the module some code. List
+/// (0 items, 1 pairs, 2 arms), two names, three counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StoredBatch(Vec<(u8, String, String, u64, u64, u64)>);
+
+impl From<&Batch> for StoredBatch {
+    fn from(batch: &Batch) -> Self {
+        let text = |id: &ItemId| id.as_str().to_owned();
+        let items = batch
+            .items
+            .iter()
+            .map(|row| (0, text(&row.item), String::new(), row.impressions, row.clicks, 0));
+        let pairs = batch
+            .pairs
+            .iter()
+            .map(|row| (1, text(&row.item), text(&row.with), row.count, 0, 0));
+        let arms = batch.arms.iter().map(|row| {
+            let squares = row.sum_squares.unwrap_or(row.outcomes);
+            let (experiment, arm) = (row.experiment.clone(), row.arm.clone());
+            (2, experiment, arm, row.exposures, row.outcomes, squares)
+        });
+        Self(items.chain(pairs).chain(arms).collect())
+    }
+}
+
+impl From<StoredBatch> for Batch {
+    /// Rows that are none are left out.
+    fn from(stored: StoredBatch) -> Self {
+        let mut batch = Self::default();
+        for (list, a, b, x, y, z) in stored.0 {
+            match (list, ItemId::new(a.as_str()), ItemId::new(b.as_str())) {
+                (0, Ok(item), _) => batch.items.push(ItemCounts {
+                    item,
+                    impressions: x,
+                    clicks: y,
+                }),
+                (1, Ok(item), Ok(with)) => batch.pairs.push(PairCount { item, with, count: x }),
+                (2, ..) => batch.arms.push(ArmCounts {
+                    experiment: a,
+                    arm: b,
+                    exposures: x,
+                    outcomes: y,
+                    sum_squares: Some(z),
+                }),
+                _ => {}
+            }
+        }
+        batch
+    }
+}
+
 /// The row that is the same, or a new one where there is room.
 fn row<T>(list: &mut Vec<T>, rows: usize, same: impl Fn(&T) -> bool, new: T) -> Option<&mut T> {
     let place = match list.iter().position(same) {
@@ -338,6 +390,9 @@ mod tests {
             r#"{"items":[{"item":"a","impressions":1,"clicks":1},{"item":"b","impressions":2,"clicks":2}],"pairs":[{"item":"a","with":"b","count":1}],"arms":[{"experiment":"list","arm":"control","exposures":1,"outcomes":3,"sumSquares":9}]}"#
         );
         assert_eq!(parsed(&body).unwrap(), batch);
+        let stored = serde_json::to_string(&StoredBatch::from(&batch)).unwrap();
+        let read: StoredBatch = serde_json::from_str(&stored).unwrap();
+        assert_eq!(Batch::from(read), batch);
     }
 
     #[test]

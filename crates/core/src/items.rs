@@ -26,6 +26,7 @@
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId};
+use crate::order::descending;
 use std::ops::Range;
 
 const MAGIC: [u8; 4] = *b"RITM";
@@ -289,10 +290,10 @@ impl ItemTable {
 
     /// The `k` most popular rows that `accept` allows, most popular first, ties by row.
     pub fn popular(&self, k: usize, accept: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut rows: Vec<usize> = (0..self.n).filter(|&r| accept(r)).collect();
-        rows.sort_by(|&a, &b| self.popularity(b).total_cmp(&self.popularity(a)).then(a.cmp(&b)));
-        rows.truncate(k);
-        rows
+        let rows: Vec<usize> = (0..self.n).filter(|&r| accept(r)).collect();
+        let popularity: Vec<f32> = rows.iter().map(|&row| self.popularity(row)).collect();
+        let best = descending(&popularity).into_iter().take(k);
+        best.filter_map(|place| rows.get(place).copied()).collect()
     }
 
     /// A category's name.

@@ -15,6 +15,7 @@ pub mod items;
 pub mod manifest;
 pub mod metrics;
 pub mod npy;
+pub mod order;
 pub mod policy;
 pub mod privacy;
 pub mod rerank;

@@ -25,6 +25,12 @@ export interface OpenOptions {
   mode?: Mode;
   /** Used for ranking in the browser; never sent. */
   userFeatures?: { ageBand?: string; language?: string };
+  /**
+   * Lets counts of impressions, clicks, pairs of clicks in a row and experiment arms go to `/v1/aggregates`, with no
+   * viewer, time or order in them; never in local mode. They are sent in batches after one to five minutes, drawn at
+   * random, and when the page is hidden. Default: `false`.
+   */
+  aggregates?: boolean;
   /** Name of the IndexedDB database that holds the clicks. Default: `recsys`. */
   database?: string;
 }
@@ -57,6 +63,8 @@ export interface Recommendation {
 
 export interface Slate {
   items: Recommendation[];
+  /** Names the slate in {@link RecordedEvent} and in the log; never sent. Results of a search have none. */
+  request?: string;
   /** `popular` as long as there is no click. */
   source: "personal" | "popular" | "search";
   mode: Mode;
@@ -70,8 +78,15 @@ export interface Slate {
 
 export interface RecordedEvent {
   event: "click" | "watch" | "search" | "impression";
-  /** Id of the video; needed for all but `search`. */
+  /** Id of the video; needed for `click` and `watch`. */
   item?: string;
+  /** For `impression`: several videos of one slate. Without `item` and `items`, all of the slate `request`. */
+  items?: string[];
+  /**
+   * The slate that showed the video. Default: for `impression` the newest slate that has it, for `click` and `watch` the
+   * newest in which its impression was recorded.
+   */
+  request?: string;
   /** For `watch`: seconds played, 0 or more. */
   watchSeconds?: number;
   /** For `search`. */
@@ -133,7 +148,9 @@ export class Recommender {
   private constructor();
   /** Starts the Web Worker, loads the module and the stored clicks, and fetches what the mode needs. */
   static open(options: OpenOptions): Promise<Recommender>;
-  /** Stores one event in this browser. Resolves once it is stored. */
+  /**
+   * Stores one event in this browser. Resolves once it is stored. An impression counts once for each place of a slate.
+   */
   record(event: RecordedEvent): Promise<void>;
   /** The `k` best videos now (default 20), without those already clicked. */
   recommend(options?: { k?: number }): Promise<Slate>;
@@ -149,6 +166,14 @@ export class Recommender {
   forget(): Promise<void>;
   /** All stored data, ready for `JSON.stringify`; `watched` lists the clicked videos, newest first. */
   export(): Promise<{ watched: Item[]; [stored: string]: unknown }>;
+  /**
+   * What was recorded here, as JSON Lines (docs/events.md): impressions with the ranker's inputs as they were when the slate
+   * was made, whose time they have; clicks, watches and searches. At most 2,000 impressions and 2,000 others, the newest.
+   * It is for the viewer to hand over; nothing sends it.
+   */
+  log(): Promise<string>;
+  /** Sends the counts that wait, where `aggregates` is set and the mode is not local. */
+  flush(): Promise<void>;
   /** The shared thumbnail sheets, the same for everybody. */
   sheets(): Promise<Sheet[]>;
   /** Stops the Web Worker. Pending and later calls reject with `Closed`. */

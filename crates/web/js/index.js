@@ -19,6 +19,7 @@ export class Recommender {
   #lastId = 0;
   /** Set once the worker is gone; every later call rejects with it. */
   #ended = null;
+  #stopListening = () => {};
 
   constructor(key) {
     if (key !== PRIVATE) {
@@ -42,6 +43,7 @@ export class Recommender {
       recommender.close();
       throw error;
     }
+    if (options.aggregates) recommender.#flushWhenHidden();
     return recommender;
   }
 
@@ -77,12 +79,29 @@ export class Recommender {
     return this.#call("export");
   }
 
+  log() {
+    return this.#call("log");
+  }
+
+  flush() {
+    return this.#call("flush");
+  }
+
   sheets() {
     return this.#call("sheets");
   }
 
   close() {
     this.#end(namedError("Closed", "This Recommender was closed. Open a new one with `Recommender.open(options)`."));
+  }
+
+  #flushWhenHidden() {
+    const flush = () => {
+      // Whoever closes the page can be told nothing; counts that were not sent wait in the store.
+      if (document.visibilityState === "hidden" && !this.#ended) this.flush().catch(() => {});
+    };
+    document.addEventListener("visibilitychange", flush);
+    this.#stopListening = () => document.removeEventListener("visibilitychange", flush);
   }
 
   #call(method, ...args) {
@@ -130,6 +149,7 @@ export class Recommender {
   #end(error) {
     if (this.#ended) return;
     this.#ended = error;
+    this.#stopListening();
     this.#worker.terminate();
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();

@@ -11,8 +11,13 @@ const METHODS = new Set([
   "sent",
   "forget",
   "export",
+  "log",
+  "flush",
   "sheets",
 ]);
+
+/** Milliseconds until counts are sent, drawn anew each time: a batch tells no time of what it counts. */
+const FLUSH_MS = { least: 60_000, most: 300_000 };
 
 let recommender = null;
 // Calls run one after the other: a `recommend` must see the `record` before it, and the Rust object must not be
@@ -46,6 +51,7 @@ async function call(method, args) {
   if (method === "open") {
     await load();
     recommender = await Recommender.open(...args);
+    if (args[0].aggregates) flushLater();
     return undefined;
   }
   if (!METHODS.has(method)) {
@@ -55,6 +61,13 @@ async function call(method, args) {
     throw named("NotOpen", `\`${method}\` was called before \`open\` had succeeded`);
   }
   return recommender[method](...args);
+}
+
+function flushLater() {
+  setTimeout(() => {
+    // Counts that could not be sent wait for the next time.
+    queue = queue.then(() => recommender.flush()).catch(() => {}).then(flushLater);
+  }, FLUSH_MS.least + Math.random() * (FLUSH_MS.most - FLUSH_MS.least));
 }
 
 async function load() {

@@ -92,6 +92,22 @@ impl Recommender {
         to_js(&self.inner.export())
     }
 
+    /// The viewer's event log as JSON Lines.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub async fn log(&self) -> Result<String, JsValue> {
+        Ok(self.inner.log().await?)
+    }
+
+    /// Sends the counts that wait, where the page and the mode allow it.
+    ///
+    /// # Errors
+    /// `Storage`, `Network`.
+    pub async fn flush(&mut self) -> Result<(), JsValue> {
+        Ok(self.inner.flush().await?)
+    }
+
     /// The shared sheets of stills.
     ///
     /// # Errors

@@ -50,10 +50,22 @@ impl Failure {
         Self { kind, message }
     }
 
+    /// Whether it is of a kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind == kind
+    }
+
     /// Bytes of the server that are not what their format says.
     #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
     pub fn bad_reply(error: impl ToString) -> Self {
         Self::new(Kind::BadReply, error.to_string())
+    }
+
+    /// A slate that is not at hand, or has other videos.
+    pub fn unknown_slate() -> Self {
+        let message = "no slate at hand has these videos; pass the `request` of a slate that `recommend` has returned \
+            since this page was opened, and videos of it";
+        Self::new(Kind::UnknownItem, message)
     }
 
     /// An id that is in no slate, nor anywhere else in this browser.

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Kind};
 use js_sys::{JSON, Reflect};
 use std::ops::RangeInclusive;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 /// Characters of a refused value that its message shows.
 const SHOWN: usize = 60;
@@ -91,6 +91,31 @@ impl Fields {
             Some(number) => Ok(Some(number as u32)),
             None => Err(self.refuse(field, &format!("a whole number from {low} to {high}"))),
         }
+    }
+
+    /// A list of texts.
+    ///
+    /// # Errors
+    /// The field is there and no list of texts.
+    pub fn texts(&self, field: &str) -> Result<Vec<String>, Failure> {
+        let Some(value) = self.get(field) else {
+            return Ok(Vec::new());
+        };
+        let refuse = || self.refuse(field, "a list of texts");
+        let list = value.dyn_ref::<js_sys::Array>().ok_or_else(refuse)?;
+        list.iter()
+            .map(|text| text.as_string().ok_or_else(refuse))
+            .collect()
+    }
+
+    /// Yes or no; no where it is missing.
+    ///
+    /// # Errors
+    /// The field is there and neither.
+    pub fn flag(&self, field: &str) -> Result<bool, Failure> {
+        self.get(field).map_or(Ok(false), |value| {
+            value.as_bool().ok_or_else(|| self.refuse(field, "true or false"))
+        })
     }
 
     /// An object inside this one.

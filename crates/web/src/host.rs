@@ -11,6 +11,9 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
     fn performance_now() -> f64;
+
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn get_random_values(bytes: &mut [u8]);
 }
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -21,6 +24,13 @@ pub fn now_ms() -> i64 {
 /// Milliseconds of a clock that never goes back; only differences mean something.
 pub fn stopwatch_ms() -> f64 {
     performance_now()
+}
+
+/// 64 random bits as 16 hexadecimal digits.
+pub fn random_name() -> String {
+    let mut bytes = [0u8; 8];
+    get_random_values(&mut bytes);
+    format!("{:016x}", u64::from_le_bytes(bytes))
 }
 
 /// Tells the developer of the page what was put right without them.

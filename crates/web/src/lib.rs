@@ -4,12 +4,14 @@
 //! the Web Worker makes them one after the other. Every exported function throws an `Error` whose `name` is one of
 //! [`failure::Kind`].
 
+mod aggregates;
 mod api;
 mod bundle;
 mod failure;
 mod fields;
 mod host;
 mod local_index;
+mod log;
 mod memory;
 mod net;
 mod options;

@@ -1,6 +1,8 @@
 //! What this browser knows of its viewer, and its form in the store.
 
+use crate::log::Identity;
 use crate::types::Item;
+use recsys_core::aggregates::{Batch, StoredBatch};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
@@ -20,6 +22,10 @@ pub struct Memory {
     bundle: String,
     /// The encoder of the clicks' vectors, where it is known.
     encoder: Option<String>,
+    /// Who the log is of.
+    pub identity: Identity,
+    /// Counts that wait to be sent.
+    pub counts: Batch,
 }
 
 /// [`Memory`] as plain data.
@@ -31,6 +37,10 @@ pub struct State {
     session: SessionData,
     /// Newest first.
     pub watched: Vec<Item>,
+    #[serde(default)]
+    identity: Identity,
+    #[serde(default)]
+    counts: StoredBatch,
 }
 
 impl Memory {
@@ -51,6 +61,8 @@ impl Memory {
             watched,
             bundle: state.bundle,
             encoder: state.encoder,
+            identity: state.identity,
+            counts: state.counts.into(),
         })
     }
 
@@ -62,6 +74,8 @@ impl Memory {
             encoder: self.encoder.clone(),
             session: SessionData::from(&self.session),
             watched: self.watched.clone(),
+            identity: self.identity.clone(),
+            counts: StoredBatch::from(&self.counts),
         }
     }
 

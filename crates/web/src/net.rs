@@ -21,6 +21,9 @@ const FILE_MS: u32 = 300_000;
 /// The largest answer with candidates, in bytes: far above 200 candidates of 2,048 dimensions.
 const MAX_ANSWER: usize = 8 << 20;
 
+/// A browser keeps at most 64 KiB of bodies alive beyond their page.
+const KEEPALIVE_BYTES: usize = 60 << 10;
+
 /// One server, and the log of what it was asked.
 pub struct Net {
     /// Without a slash at its end.
@@ -105,6 +108,20 @@ impl Net {
         Candidates::parse(&bytes).map_err(Failure::bad_reply)
     }
 
+    /// Hands in counts; `words` says what they hold. The request outlives the page that makes it.
+    ///
+    /// # Errors
+    /// `Network` or `Refused`.
+    pub async fn counts(&mut self, body: &str, words: &str) -> Result<(), Failure> {
+        let request = Request {
+            path: "/v1/aggregates",
+            body: Some(body),
+            words,
+            limit_ms: ANSWER_MS,
+        };
+        self.send(&request).await.map(|_| ())
+    }
+
     async fn send(&mut self, request: &Request<'_>) -> Result<Response, Failure> {
         let Request {
             path, body, words, ..
@@ -132,6 +149,12 @@ fn init(method: &str, body: Option<&str>, limit_ms: u32) -> Result<RequestInit, 
     init.set_referrer_policy(ReferrerPolicy::NoReferrer);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(limit_ms)));
     if let Some(body) = body {
+        // What is small may still go out while the page closes.
+        Reflect::set(
+            &init,
+            &JsValue::from_str("keepalive"),
+            &JsValue::from_bool(body.len() < KEEPALIVE_BYTES),
+        )?;
         let headers = Headers::new()?;
         headers.set("accept", MEDIA_TYPE)?;
         headers.set("content-type", "application/json")?;

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::fields::Fields;
 use recsys_core::catalogue::ItemId;
+use recsys_core::events::EntryUser;
 use recsys_core::features::{AgeBand, Device, Gender};
 use recsys_core::privacy::Mode;
 use wasm_bindgen::JsValue;
@@ -27,6 +28,29 @@ pub struct Declared {
     pub device: Option<Device>,
     /// A language as the catalogue writes it.
     pub language: Option<String>,
+    /// What was parsed, as it was written.
+    texts: Texts,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    age_band: Option<String>,
+    gender: Option<String>,
+    device: Option<String>,
+}
+
+impl Declared {
+    /// As events have it.
+    pub fn user(&self) -> EntryUser<'_> {
+        EntryUser {
+            age_band: self.texts.age_band.as_deref(),
+            gender: self.texts.gender.as_deref(),
+            segment: self.segment,
+            device: self.texts.device.as_deref(),
+            language: self.language.as_deref(),
+            ..EntryUser::default()
+        }
+    }
 }
 
 /// Options of `open`.
@@ -39,6 +63,8 @@ pub struct OpenOptions {
     pub declared: Declared,
     /// Name of the IndexedDB database.
     pub database: String,
+    /// Whether counts may be sent.
+    pub aggregates: bool,
 }
 
 impl OpenOptions {
@@ -49,13 +75,19 @@ impl OpenOptions {
     pub fn parse(value: JsValue) -> Result<Self, Failure> {
         let fields = Fields::of("open", value)?;
         let user = fields.nested("userFeatures", "open, userFeatures")?;
-        let age_band = match user.text("ageBand")? {
-            None => None,
-            Some(text) => Some(
-                AgeBand::parse(&text)
-                    .map_err(|_| user.refuse("ageBand", "a band such as \"25-34\", \"65+\" or \"<18\""))?,
-            ),
+        let texts = Texts {
+            age_band: user.text("ageBand")?,
+            gender: user.text("gender")?,
+            device: user.text("device")?,
         };
+        let age_band = texts.age_band.as_deref().map(AgeBand::parse).transpose();
+        let age_band =
+            age_band.map_err(|_| user.refuse("ageBand", "a band such as \"25-34\", \"65+\" or \"<18\""))?;
+        let gender = texts.gender.as_deref().map(str::parse).transpose();
+        let gender = gender.map_err(|_| user.refuse("gender", "\"female\", \"male\" or \"other\""))?;
+        let device = texts.device.as_deref().map(str::parse).transpose();
+        let device =
+            device.map_err(|_| user.refuse("device", "\"phone\", \"tablet\", \"desktop\" or \"tv\""))?;
         let mode = match fields.text("mode")? {
             None => Mode::default(),
             Some(name) => name.parse().map_err(|_| fields.refuse("mode", MODES))?,
@@ -63,16 +95,6 @@ impl OpenOptions {
         let database = fields
             .text("database")?
             .unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-        let gender = user
-            .text("gender")?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| user.refuse("gender", "\"female\", \"male\" or \"other\""))?;
-        let device = user
-            .text("device")?
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| user.refuse("device", "\"phone\", \"tablet\", \"desktop\" or \"tv\""))?;
         let segment = user
             .whole("segment", 0..=255)?
             .and_then(|number| u8::try_from(number).ok());
@@ -86,8 +108,10 @@ impl OpenOptions {
                 segment,
                 device,
                 language,
+                texts,
             },
             database,
+            aggregates: fields.flag("aggregates")?,
         })
     }
 }
@@ -179,14 +203,14 @@ impl SearchOptions {
 /// One event of `record`.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A video was chosen.
-    Click(ItemId),
-    /// A video was played for so many seconds, 0 or more.
-    Watch(ItemId, f32),
-    /// A search was made, with these words. They are kept until the next search or visit, and never sent.
+    /// A video was chosen, in a slate where that is known.
+    Click(ItemId, Option<String>),
+    /// A video was played for so many seconds, 0 or more; in a slate where that is known.
+    Watch(ItemId, f32, Option<String>),
+    /// A search was made, with these words.
     Search(String),
-    /// A video was shown. Ranking in the browser reads nothing of it, so nothing is kept.
-    Impression,
+    /// Videos of a slate were shown: all of it, where there are no ids.
+    Impression(Vec<ItemId>, Option<String>),
 }
 
 impl Event {
@@ -197,22 +221,30 @@ impl Event {
     pub fn parse(value: JsValue) -> Result<Self, Failure> {
         const KINDS: &str = "\"click\", \"watch\", \"search\" or \"impression\"";
         let fields = Fields::of("record", value)?;
-        let item = || {
-            let id = fields.required_text("item", "the id of a video")?;
-            ItemId::new(id).map_err(|error| fields.refuse("item", &error.to_string()))
-        };
+        let id = |field, id| ItemId::new(id).map_err(|error| fields.refuse(field, &error.to_string()));
+        let item = || id("item", fields.required_text("item", "the id of a video")?);
+        let request = || fields.text("request");
         match fields.required_text("event", KINDS)?.as_str() {
-            "click" => Ok(Self::Click(item()?)),
+            "click" => Ok(Self::Click(item()?, request()?)),
             "watch" => {
                 let seconds = fields.number("watchSeconds")?.filter(|seconds| *seconds >= 0.0);
                 let seconds = seconds
                     .map(|seconds| seconds as f32)
                     .filter(|seconds| seconds.is_finite());
                 let refuse = || fields.refuse("watchSeconds", "seconds, 0 or more");
-                Ok(Self::Watch(item()?, seconds.ok_or_else(refuse)?))
+                Ok(Self::Watch(item()?, seconds.ok_or_else(refuse)?, request()?))
             }
             "search" => Ok(Self::Search(fields.text("query")?.unwrap_or_default())),
-            "impression" => item().map(|_| Self::Impression),
+            "impression" => {
+                let one = fields.text("item")?.into_iter();
+                let all = one.chain(fields.texts("items")?);
+                let items = all.map(|text| id("items", text)).collect::<Result<Vec<_>, _>>()?;
+                let request = request()?;
+                if items.is_empty() && request.is_none() {
+                    return Err(fields.refuse("request", "the `request` of a slate, or an `item` of one"));
+                }
+                Ok(Self::Impression(items, request))
+            }
             _ => Err(fields.refuse("event", KINDS)),
         }
     }

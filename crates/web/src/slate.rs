@@ -2,12 +2,13 @@
 
 use crate::bundle::Bundle;
 use crate::failure::Failure;
+use crate::log::Place;
 use crate::memory::Memory;
 use crate::types::{
     BecauseOf, Contribution, Contributions, Explanation, Item, Reason, Recommendation, Sprite,
 };
 use recsys_core::candidates::{Candidate, Candidates};
-use recsys_core::features::{self, UserFeatures};
+use recsys_core::features::{self, Matrix, UserFeatures};
 use recsys_core::policy::Policy;
 use recsys_core::rerank::{self, Page, Ranker, explain};
 
@@ -29,11 +30,15 @@ impl Context<'_> {
         self.bundle.and_then(|bundle| bundle.ranker.as_ref().ok())
     }
 
-    /// The best `k` candidates, best first.
+    /// The best `k` candidates, best first, and what the ranker read of them.
     ///
     /// # Errors
     /// `BadReply`: the candidates' vectors do not fit the viewer's.
-    pub fn rank(&self, candidates: &Candidates, k: usize) -> Result<Vec<Recommendation>, Failure> {
+    pub fn rank(
+        &self,
+        candidates: &Candidates,
+        k: usize,
+    ) -> Result<(Vec<Recommendation>, Vec<Place>), Failure> {
         let list = inputs(candidates);
         let session = &self.memory.session;
         let page = Page {
@@ -46,7 +51,14 @@ impl Context<'_> {
         let places = ranked
             .iter()
             .filter_map(|r| Some((candidates.list.get(r.index)?, r.score)));
-        Ok(self.places(candidates, places))
+        let chosen: Vec<_> = ranked.iter().filter_map(|r| list.get(r.index).copied()).collect();
+        let matrix = Matrix::fill(session, &self.user, self.now_ms, &chosen).map_err(Failure::bad_reply)?;
+        let logged = chosen.iter().enumerate().map(|(i, candidate)| Place {
+            item: candidate.item.clone(),
+            features: matrix.row(i).unwrap_or_default().to_vec(),
+            shown: false,
+        });
+        Ok((self.places(candidates, places), logged.collect()))
     }
 
     /// The first `k` candidates as they come.

@@ -1,4 +1,5 @@
-//! The viewer's data in IndexedDB: one database, one object store, one value, which is a JSON text.
+//! The viewer's data in IndexedDB: one database. One object store has one value, which is a JSON text; two more have the
+//! log, a line a value, the oldest of which leave.
 //!
 //! Connections are short, so that one tab can delete the database while others are open. A change reads, changes and
 //! writes in one transaction, so that two tabs do not undo each other's clicks.
@@ -7,13 +8,54 @@ use crate::failure::{Failure, Kind, thrown};
 use crate::memory::Memory;
 use crate::types::to_json;
 use idb::event::DatabaseEvent;
-use idb::{Database, Factory, ObjectStoreParams, Transaction, TransactionMode, TransactionResult};
+use idb::{Database, Factory, KeyRange, ObjectStoreParams, Transaction, TransactionMode, TransactionResult};
 use wasm_bindgen::JsValue;
 
 /// Version of the database's structure; the layout of the value has its own.
-const DATABASE_VERSION: u32 = 1;
+const DATABASE_VERSION: u32 = 2;
 const OBJECT_STORE: &str = "viewer";
 const KEY: &str = "state";
+/// Lines kept of impressions, and of everything else.
+const MAX_LINES: f64 = 2_000.0;
+
+/// The two halves of the log. Impressions are many and must not push out the clicks that explain them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// What was shown.
+    Impressions,
+    /// Clicks, watches and searches.
+    Actions,
+}
+
+impl Log {
+    const ALL: [Self; 2] = [Self::Impressions, Self::Actions];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Impressions => "impressions",
+            Self::Actions => "actions",
+        }
+    }
+}
+
+/// Lines for one half of the log.
+#[derive(Clone, Debug)]
+pub struct Lines {
+    /// Which half.
+    pub log: Log,
+    /// Oldest first.
+    pub lines: Vec<String>,
+}
+
+impl Lines {
+    /// None.
+    pub const fn none() -> Self {
+        Self {
+            log: Log::Actions,
+            lines: Vec::new(),
+        }
+    }
+}
 
 /// The database of one name.
 pub struct Store {
@@ -79,13 +121,22 @@ impl Store {
         change.read().await.map_err(|error| self.failure(&error))
     }
 
-    /// Ends a change with new data.
+    /// The log, in no order.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub async fn log(&self) -> Result<Vec<String>, Failure> {
+        let read = async { self.open().await?.lines().await };
+        read.await.map_err(|error| self.failure(&error))
+    }
+
+    /// Ends a change with new data and new lines of the log.
     ///
     /// # Errors
     /// `Storage`: nothing was changed.
-    pub async fn write(&self, change: Change, memory: &Memory) -> Result<(), Failure> {
+    pub async fn write(&self, change: Change, memory: &Memory, lines: &Lines) -> Result<(), Failure> {
         let text = to_json(&memory.to_state()).map_err(|error| self.failure(&thrown(&error)))?;
-        let ended = change.write(&JsValue::from_str(&text)).await;
+        let ended = change.write(&JsValue::from_str(&text), lines).await;
         match ended.map_err(|error| self.failure(&error))? {
             TransactionResult::Committed => Ok(()),
             TransactionResult::Aborted => Err(self.failure(&"the browser took the change back")),
@@ -105,14 +156,10 @@ impl Store {
         let mut request = Factory::new()?.open(&self.name, Some(DATABASE_VERSION))?;
         request.on_upgrade_needed(|event| {
             // A failure here leaves the database without its object store; the transaction below then reports that.
-            let _ = event
-                .database()
-                .and_then(|database| database.create_object_store(OBJECT_STORE, ObjectStoreParams::new()));
+            let _ = event.database().map(|database| create(&database));
         });
         let connection = Connection(request.await?);
-        let transaction = connection
-            .0
-            .transaction(&[OBJECT_STORE], TransactionMode::ReadWrite)?;
+        let transaction = connection.0.transaction(&stores(), TransactionMode::ReadWrite)?;
         Ok(Change {
             transaction,
             connection,
@@ -129,7 +176,35 @@ impl Store {
     }
 }
 
+/// Makes the object stores that an older version has not.
+fn create(database: &Database) {
+    let old = database.store_names();
+    for name in stores() {
+        let mut params = ObjectStoreParams::new();
+        params.auto_increment(name != OBJECT_STORE);
+        if !old.iter().any(|old| old == name) {
+            let _ = database.create_object_store(name, params);
+        }
+    }
+}
+
+/// Names of the object stores.
+fn stores() -> [&'static str; 3] {
+    let [impressions, actions] = Log::ALL.map(Log::name);
+    [OBJECT_STORE, impressions, actions]
+}
+
 impl Change {
+    async fn lines(&self) -> Result<Vec<String>, idb::Error> {
+        let mut lines = Vec::new();
+        for log in Log::ALL {
+            let store = self.transaction.object_store(log.name())?;
+            let all = store.get_all(None, None)?.await?;
+            lines.extend(all.iter().filter_map(JsValue::as_string));
+        }
+        Ok(lines)
+    }
+
     async fn read(&self) -> Result<Stored, idb::Error> {
         let found = self
             .transaction
@@ -145,13 +220,24 @@ impl Change {
         })
     }
 
-    async fn write(self, value: &JsValue) -> Result<TransactionResult, idb::Error> {
+    async fn write(self, value: &JsValue, lines: &Lines) -> Result<TransactionResult, idb::Error> {
         let Self {
             transaction,
             connection,
         } = self;
         let store = transaction.object_store(OBJECT_STORE)?;
         store.put(value, Some(&JsValue::from_str(KEY)))?.await?;
+        let store = transaction.object_store(lines.log.name())?;
+        let mut newest = 0.0;
+        for line in &lines.lines {
+            let key = store.add(&JsValue::from_str(line), None)?.await?;
+            newest = key.as_f64().unwrap_or_default();
+        }
+        // Keys count up without gaps.
+        if newest > MAX_LINES {
+            let old = KeyRange::upper_bound(&JsValue::from_f64(newest - MAX_LINES), None)?;
+            store.delete(old)?.await?;
+        }
         let ended = transaction.await;
         drop(connection);
         ended

@@ -103,6 +103,9 @@ pub struct Recommendation {
 pub struct Slate {
     /// Best first.
     pub items: Vec<Recommendation>,
+    /// Names the slate in `record` and in the log; never sent. A search has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Where the candidates come from.
     pub source: Source,
     /// The privacy mode's name.

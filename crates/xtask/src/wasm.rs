@@ -30,28 +30,39 @@ pub(crate) const MODULES: [(&str, &str); 3] = [
 /// Options of the build.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave out what compiles tract, the command and the encoder: the browser module and the retrieval worker alone
-    #[arg(long)]
-    light: bool,
+    /// Build one module alone, neither of which compiles tract
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Part {
+    /// recsys.wasm and its JavaScript
+    Web,
+    /// The worker of recommendations
+    Worker,
 }
 
 /// Compiles what the options say.
 pub(crate) fn build(args: &Args) -> Result<()> {
-    if !args.light {
+    let Some(part) = args.only else {
         return build_all().map(|_| ());
-    }
+    };
     setup::wasm_targets()?;
     setup::npm_packages()?;
-    light()
+    part.build()
 }
 
-/// The modules that do not need tract.
-fn light() -> Result<()> {
-    step("recsys.wasm", || browser(Path::new("dist/pkg")))?;
-    step("edge worker", || {
-        let out = Path::new("dist/edge-worker");
-        worker("recsys-edge-worker", "wasm", "-O3", &["Aggregates"], out)
-    })
+impl Part {
+    fn build(self) -> Result<()> {
+        match self {
+            Self::Web => step("recsys.wasm", || browser(Path::new("dist/pkg"))),
+            Self::Worker => step("edge worker", || {
+                let out = Path::new("dist/edge-worker");
+                worker("recsys-edge-worker", "wasm", "-O3", &["Aggregates"], out)
+            }),
+        }
+    }
 }
 
 /// Compiles the command and every wasm module; returns the command's path.
@@ -59,7 +70,8 @@ pub(crate) fn build_all() -> Result<PathBuf> {
     setup::wasm_targets()?;
     setup::npm_packages()?;
     let recsys = step("the recsys command", command)?;
-    light()?;
+    Part::Web.build()?;
+    Part::Worker.build()?;
     step("edge encoder", || {
         worker(
             "recsys-edge-encoder",

@@ -22,6 +22,7 @@ pub struct Bundle {
     shards: Vec<Shard>,
     items: ItemTable,
     ranker: Option<Ranker>,
+    co_watch: Option<CoWatch>,
     /// Where the vector of an item-table row lies: shard and node.
     places: Vec<(u32, u32)>,
 }
@@ -78,10 +79,13 @@ impl Bundle {
             }
             None => None,
         };
-        // Read by the worker and the browser; here a replay counts anew.
-        if let Some(entry) = &manifest.co_watch {
-            CoWatch::open(read_checked(dir, entry)?, items.len()).with_context(|| in_file(entry))?;
-        }
+        let co_watch = match &manifest.co_watch {
+            Some(entry) => {
+                let file = read_checked(dir, entry)?;
+                Some(CoWatch::open(file, items.len()).with_context(|| in_file(entry))?)
+            }
+            None => None,
+        };
         if let Some(entry) = &manifest.model_card {
             read_checked(dir, entry)?;
         }
@@ -94,6 +98,7 @@ impl Bundle {
             shards,
             items,
             ranker,
+            co_watch,
             places,
         })
     }
@@ -111,6 +116,11 @@ impl Bundle {
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What is watched along with what, where the bundle has it.
+    pub fn co_watch(&self) -> Option<&CoWatch> {
+        self.co_watch.as_ref()
     }
 
     /// The item table.

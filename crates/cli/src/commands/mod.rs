@@ -5,6 +5,7 @@ pub mod demo_pairs;
 pub mod demo_vectors;
 pub mod demo_world;
 pub mod eval;
+pub mod features;
 pub mod import;
 pub mod index;
 mod log;

@@ -17,6 +17,7 @@ pub use statistics::Statistics;
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::cowatch::CoWatch;
 use recsys_core::events::{Event, EventKind, LONG_WATCH_SECONDS, Label, Slate, UNIFORM_ARM, join};
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::session::{Click, Session};
@@ -38,8 +39,16 @@ pub struct Replay<'a> {
     sampling: Option<Sampling>,
     /// Counts from before the first event.
     aggregates: Aggregates,
+    /// Clicks are taken in with what the bundle says of their items, not with the counts of their moment.
+    served: Option<Served<'a>>,
     /// Clicked or shown items that the catalogue lacks, counted by event.
     unknown: usize,
+}
+
+/// What a bundle says of its items.
+#[derive(Clone, Copy)]
+struct Served<'a> {
+    co_watch: Option<&'a CoWatch>,
 }
 
 /// What was known when a slate was shown.
@@ -164,8 +173,15 @@ impl<'a> Replay<'a> {
             label,
             sampling,
             aggregates,
+            served: None,
             unknown,
         })
+    }
+
+    /// Histories as a browser keeps them that has this bundle: the items' counts, and `co_watch`, as they stand there.
+    pub fn as_served(self, co_watch: Option<&'a CoWatch>) -> Self {
+        let served = Some(Served { co_watch });
+        Self { served, ..self }
     }
 
     /// Events that name items which the catalogue lacks; they are left out.
@@ -296,11 +312,11 @@ impl<'a> Replay<'a> {
             (EventKind::Search { query }, _) => session.search(query, event.ts_ms),
             (EventKind::Impression { .. }, Some(row)) => counts.impression(row),
             (EventKind::Click { item, .. }, Some(row)) => {
-                click(catalogue, session, counts, item, row, event.ts_ms)?;
+                self.click(session, counts, item, row, event.ts_ms)?;
             }
             (EventKind::Watch { item, seconds, .. }, Some(row)) => {
                 if *seconds >= LONG_WATCH_SECONDS && !session.seen().contains(item) {
-                    click(catalogue, session, counts, item, row, event.ts_ms)?;
+                    self.click(session, counts, item, row, event.ts_ms)?;
                 }
                 session.watch(item, *seconds, event.ts_ms)?;
             }
@@ -308,35 +324,44 @@ impl<'a> Replay<'a> {
         }
         Ok(())
     }
-}
 
-/// Takes in a click with what the item's facts and neighbours were at that moment, as a browser keeps them.
-fn click(
-    catalogue: &Catalogue,
-    session: &mut Session,
-    counts: &mut Statistics,
-    item: &ItemId,
-    row: usize,
-    ts_ms: i64,
-) -> Result<()> {
-    let facts = counts.facts(catalogue, row, ts_ms);
-    let neighbours = counts.neighbours(catalogue, row);
-    let known = session.clicks().iter().any(|click| click.item == *item);
-    let others = session
-        .recent(CO_WATCH_WINDOW)
-        .iter()
-        .filter_map(|click| catalogue.row(&click.item));
-    counts.click(row, ts_ms, (!known).then_some(others));
-    session.click(Click {
-        item: item.clone(),
-        ts_ms,
-        vector: catalogue.unit_vector(row)?,
-        facts,
-        neighbours,
-        after_search: false,
-        watch_seconds: None,
-    })?;
-    Ok(())
+    /// Takes in a click with what the item's facts and neighbours were at that moment, as a browser keeps them.
+    fn click(
+        &self,
+        session: &mut Session,
+        counts: &mut Statistics,
+        item: &ItemId,
+        row: usize,
+        ts_ms: i64,
+    ) -> Result<()> {
+        let catalogue = self.catalogue;
+        let (facts, neighbours) = match self.served {
+            Some(Served { co_watch }) => {
+                let known = co_watch.map(|file| file.neighbours(row, |row| catalogue.hash(row)));
+                (catalogue.facts(row), known.unwrap_or_default())
+            }
+            None => (
+                counts.facts(catalogue, row, ts_ms),
+                counts.neighbours(catalogue, row),
+            ),
+        };
+        let known = session.clicks().iter().any(|click| click.item == *item);
+        let others = session
+            .recent(CO_WATCH_WINDOW)
+            .iter()
+            .filter_map(|click| catalogue.row(&click.item));
+        counts.click(row, ts_ms, (!known).then_some(others));
+        session.click(Click {
+            item: item.clone(),
+            ts_ms,
+            vector: catalogue.unit_vector(row)?,
+            facts,
+            neighbours,
+            after_search: false,
+            watch_seconds: None,
+        })?;
+        Ok(())
+    }
 }
 
 impl Viewer {
@@ -349,7 +374,7 @@ impl Viewer {
         let language = event
             .language
             .as_deref()
-            .and_then(|name| catalogue.language(name));
+            .map(|name| catalogue.language(name).unwrap_or(UserFeatures::OTHER_LANGUAGE));
         user.language = language.or(user.language);
     }
 }

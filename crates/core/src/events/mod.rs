@@ -2,11 +2,13 @@
 
 mod join;
 mod parse;
+mod write;
 
 use crate::catalogue::ItemId;
 use crate::features::{AgeBand, Device, Gender};
 pub use join::{JoinError, Label, Shown, Slate, join};
 pub use parse::{EventError, parse_line};
+pub use write::{Entry, EntryUser, NamedFeatures};
 
 /// The [`Event::arm`] of slates drawn uniformly at random, in random order.
 pub const UNIFORM_ARM: &str = "uniform";

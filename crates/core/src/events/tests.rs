@@ -1,4 +1,5 @@
 use super::*;
+use crate::features::FEATURES;
 
 const IMPRESSION: &str = r#"{"event":"impression","ts":1760000000000,"session":"s1","request":"r1","item":"v1","position":2,
     "arm":"uniform","propensity":0.5,"features":{"x":1},"user":{"id":"u1","age_band":"25-34","language":"en","gender":"female","segment":7,"device":"tv","shoe":44}}"#;
@@ -178,4 +179,52 @@ fn ambiguous_requests_are_refused() {
     let two = [shown("r1", "a", 0, "s1"), shown("r1", "b", 1, "s2")];
     let error = join(&events(&two.each_ref().map(String::as_str)), Label::Click).unwrap_err();
     assert!(matches!(error, JoinError::Viewers { .. }), "{error}");
+}
+
+#[test]
+fn a_written_line_reads_back_with_every_bit_of_its_features() {
+    let row: Vec<f32> = (0..FEATURES.len())
+        .map(|i| [0.1, f32::NAN, -1e-38, 16_777_217.0, 0.333_333_34, -0.0][i % 6] * (1.0 + i as f32))
+        .collect();
+    let entry = Entry {
+        ts: 1_760_000_000_000,
+        event: "impression",
+        session: "s1",
+        request: Some("r1"),
+        item: Some("v\"1"),
+        position: Some(2),
+        arm: Some(UNIFORM_ARM),
+        propensity: Some(0.5),
+        features: Some(NamedFeatures(&row)),
+        user: EntryUser {
+            id: "u1",
+            age_band: Some("25-34"),
+            device: Some("tv"),
+            segment: Some(7),
+            ..EntryUser::default()
+        },
+        ..Entry::default()
+    };
+    let line = entry.to_line();
+    let event = parse_line(&line).unwrap();
+    assert_eq!((event.viewer.as_str(), event.kind.name()), ("u1", "impression"));
+    let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    for (feature, expected) in FEATURES.iter().zip(&row) {
+        let found: Option<f32> = serde_json::from_value(value["features"][feature.name].clone()).unwrap();
+        assert_eq!(
+            found.map(f32::to_bits),
+            Some(expected.to_bits()).filter(|_| !expected.is_nan())
+        );
+    }
+    let search = Entry {
+        ts: entry.ts,
+        event: "search",
+        session: "s1",
+        query: Some("red \u{1F98A}"),
+        ..Entry::default()
+    };
+    let EventKind::Search { query } = parse_line(&search.to_line()).unwrap().kind else {
+        panic!("kind")
+    };
+    assert_eq!(query, "red \u{1F98A}");
 }

@@ -1,5 +1,6 @@
 //! What a viewer, or the site on the viewer's behalf, may declare. All of it is optional and stays in the browser.
 
+use crate::catalogue::ItemFacts;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -16,6 +17,11 @@ pub struct UserFeatures {
     pub segment: Option<u8>,
     /// What the page is shown on.
     pub device: Option<Device>,
+}
+
+impl UserFeatures {
+    /// The `language` of a viewer who declared one in which no video at hand is.
+    pub const OTHER_LANGUAGE: u16 = ItemFacts::NO_CODE - 1;
 }
 
 /// A declared value that is none of those allowed.

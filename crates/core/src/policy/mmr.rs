@@ -2,6 +2,7 @@
 
 use super::caps::Room;
 use crate::catalogue::ItemFacts;
+use crate::order::descending;
 use crate::vector::dot;
 use thiserror::Error;
 
@@ -46,16 +47,7 @@ impl Default for Lambda {
 /// Indices by falling score; equal scores keep their order, NaN comes last.
 #[must_use]
 pub fn by_score(scores: &[f32]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    let key = |index: usize| {
-        if scores[index].is_nan() {
-            f32::NEG_INFINITY
-        } else {
-            scores[index]
-        }
-    };
-    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
-    order
+    descending(scores)
 }
 
 /// An item that may be chosen.

@@ -4,6 +4,7 @@ use super::scorer::{Ranker, Scorer};
 use crate::features::{
     Candidate, DimensionError, FEATURE_COUNT, FEATURES, Feature, Matrix, Stage, UserFeatures,
 };
+use crate::order::descending;
 use crate::session::Session;
 use crate::trees::Explainer;
 use crate::vector::dot;
@@ -257,9 +258,9 @@ fn strongest(mut reasons: Vec<Reason>) -> Vec<Reason> {
 /// The lower median of a column's known values.
 fn median(matrix: &Matrix, column: usize) -> Option<f32> {
     let values = matrix.values().chunks_exact(FEATURE_COUNT).map(|row| row[column]);
-    let mut known: Vec<f32> = values.filter(|value| !value.is_nan()).collect();
-    known.sort_by(f32::total_cmp);
-    known.get(known.len().saturating_sub(1) / 2).copied()
+    let known: Vec<f32> = values.filter(|value| !value.is_nan()).collect();
+    let falling = descending(&known);
+    known.get(*falling.get(known.len() / 2)?).copied()
 }
 
 fn capitalised(text: &str) -> String {

@@ -2,13 +2,13 @@
 
 use super::Recommender;
 use crate::failure::Failure;
-use crate::host::now_ms;
-use crate::memory::Memory;
+use crate::host::random_name;
 use crate::options::Event;
-use crate::store::Change;
+use crate::store::{Change, Lines, Log};
 use crate::types::Item;
 use recsys_core::candidates::Candidate;
 use recsys_core::catalogue::ItemId;
+use recsys_core::events::{Entry, LONG_WATCH_SECONDS};
 use recsys_core::session::Click;
 use recsys_core::vector::UnitVector;
 
@@ -18,35 +18,94 @@ impl Recommender {
     /// # Errors
     /// `UnknownItem`. `Storage`: the event counts all the same, until the page is closed.
     pub async fn record(&mut self, event: Event) -> Result<(), Failure> {
-        let now_ms = now_ms();
-        match event {
-            Event::Click(id) => {
-                let (click, item) = self.clicked(&id, now_ms)?;
-                self.change(|memory| match click {
-                    Some(click) => memory.click(click, item).map_err(Failure::bad_reply),
-                    None => {
-                        memory.click_without_vector(id, item);
-                        Ok(())
-                    }
-                })
-                .await
+        let begun = self.begin().await;
+        let ts = self.tick();
+        let lines = match &event {
+            Event::Click(id, request) => self.click(ts, id, request.as_deref()),
+            Event::Watch(id, seconds, request) => self.watch(ts, id, *seconds, request.as_deref()),
+            Event::Search(query) => Ok(self.search_for(ts, query)),
+            Event::Impression(items, request) => self.impressions(items, request.as_deref()),
+        };
+        self.save(begun, &lines?).await
+    }
+
+    fn click(&mut self, ts: i64, id: &ItemId, request: Option<&str>) -> Result<Lines, Failure> {
+        let (click, item) = self.clicked(id, ts)?;
+        if self.counting() {
+            self.memory.count_click(id, ts);
+        }
+        self.take_in(id, click, item)?;
+        let entry = Entry {
+            item: Some(id.as_str()),
+            ..entry(ts, "click")
+        };
+        Ok(self.action(entry, request))
+    }
+
+    fn take_in(&mut self, id: &ItemId, click: Option<Click>, item: Item) -> Result<(), Failure> {
+        match click {
+            Some(click) => self.memory.click(click, item).map_err(Failure::bad_reply),
+            None => {
+                self.memory.click_without_vector(id.clone(), item);
+                Ok(())
             }
-            Event::Watch(id, seconds) => {
-                if self.candidate(&id).is_none() && self.memory.watched(id.as_str()).is_none() {
-                    return Err(Failure::unknown_item(id.as_str()));
-                }
-                let watch = |memory: &mut Memory| memory.session.watch(&id, seconds, now_ms);
-                self.change(|memory| watch(memory).map_err(Failure::bad_reply))
-                    .await
+        }
+    }
+
+    fn watch(&mut self, ts: i64, id: &ItemId, seconds: f32, request: Option<&str>) -> Result<Lines, Failure> {
+        let (click, item) = self.clicked(id, ts)?;
+        // Whoever watches long without a click here came from elsewhere: it counts as one, as it does in training.
+        if seconds >= LONG_WATCH_SECONDS && !self.memory.session.seen().contains(id) {
+            self.take_in(id, click, item)?;
+        }
+        let session = &mut self.memory.session;
+        session.watch(id, seconds, ts).map_err(Failure::bad_reply)?;
+        let entry = Entry {
+            item: Some(id.as_str()),
+            watch_seconds: Some(seconds),
+            ..entry(ts, "watch")
+        };
+        Ok(self.action(entry, request))
+    }
+
+    fn search_for(&mut self, ts: i64, query: &str) -> Lines {
+        self.memory.session.search(query, ts);
+        let entry = Entry {
+            query: Some(query),
+            ..entry(ts, "search")
+        };
+        self.action(entry, None)
+    }
+
+    /// Reported once for each place of a slate; later reports change nothing.
+    fn impressions(&mut self, items: &[ItemId], request: Option<&str>) -> Result<Lines, Failure> {
+        let counting = self.counting();
+        let mut lines = Vec::new();
+        for impression in self.shown.report(request, items)? {
+            if counting {
+                self.memory.count_impression(impression.item());
             }
-            Event::Search(query) => {
-                self.change(|memory| {
-                    memory.session.search(&query, now_ms);
-                    Ok(())
-                })
-                .await
-            }
-            Event::Impression => Ok(()),
+            let entry = impression.entry();
+            let identity = self.memory.identity.at(entry.ts, random_name);
+            lines.push(identity.line(entry, self.declared.user()));
+        }
+        let log = Log::Impressions;
+        Ok(Lines { log, lines })
+    }
+
+    /// The line of a click, a watch or a search, with the slate that it came from.
+    fn action(&mut self, entry: Entry<'_>, request: Option<&str>) -> Lines {
+        let item = entry.item.and_then(|id| ItemId::new(id).ok());
+        let origin = item.and_then(|id| self.shown.origin(request, &id));
+        let entry = Entry {
+            request: origin.map(|(request, _)| request),
+            position: origin.map(|(_, position)| position),
+            ..entry
+        };
+        let identity = self.memory.identity.at(entry.ts, random_name);
+        Lines {
+            log: Log::Actions,
+            lines: vec![identity.line(entry, self.declared.user())],
         }
     }
 
@@ -77,29 +136,36 @@ impl Recommender {
         recent.or_else(|| self.local.as_ref()?.candidate(id))
     }
 
-    /// Changes the memory in one transaction with the store, on top of what other tabs have stored.
-    async fn change(
+    /// Starts a change of the memory in one transaction with the store, on top of what other tabs have stored.
+    pub(super) async fn begin(&mut self) -> Result<Change, Failure> {
+        let change = self.store.begin().await?;
+        if !self.unsaved {
+            let stored = self.store.read_in(&change).await?;
+            self.adopt(stored);
+            self.settle();
+        }
+        Ok(change)
+    }
+
+    /// Ends a change: stores the memory as it is now, and lines of the log.
+    pub(super) async fn save(
         &mut self,
-        apply: impl FnOnce(&mut Memory) -> Result<(), Failure>,
+        begun: Result<Change, Failure>,
+        lines: &Lines,
     ) -> Result<(), Failure> {
-        let begun = self.store.begin().await;
-        let begun = match begun {
-            Ok(change) if !self.unsaved => self.catch_up(change).await,
-            begun => begun,
-        };
-        apply(&mut self.memory)?;
         let saved = match begun {
-            Ok(change) => self.store.write(change, &self.memory).await,
+            Ok(change) => self.store.write(change, &self.memory, lines).await,
             Err(failure) => Err(failure),
         };
         self.unsaved = saved.is_err();
         saved
     }
+}
 
-    async fn catch_up(&mut self, change: Change) -> Result<Change, Failure> {
-        let stored = self.store.read_in(&change).await?;
-        self.adopt(stored);
-        self.settle();
-        Ok(change)
+fn entry(ts: i64, event: &str) -> Entry<'_> {
+    Entry {
+        ts,
+        event,
+        ..Entry::default()
     }
 }

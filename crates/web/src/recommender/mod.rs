@@ -1,11 +1,13 @@
 //! One viewer's recommender: events in, slates out.
 
+mod counts;
 mod events;
 mod slates;
 
 use crate::bundle::{Bundle, Local};
 use crate::failure::{Failure, Kind};
-use crate::host::warn;
+use crate::host::{now_ms, warn};
+use crate::log::ShownSlates;
 use crate::memory::{Memory, State};
 use crate::net::Net;
 use crate::options::{Declared, OpenOptions};
@@ -13,6 +15,7 @@ use crate::recent::Recent;
 use crate::sent::SentLog;
 use crate::store::{Store, Stored};
 use crate::types::{Sheet, Sprite};
+use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
 use recsys_core::manifest::FileEntry;
 use recsys_core::privacy::Mode;
@@ -34,6 +37,14 @@ pub struct Recommender {
     /// Is there in local mode, and only then.
     local: Option<Local>,
     recent: Recent,
+    /// Slates that events can refer to.
+    shown: ShownSlates,
+    /// The newest time that an event or a slate was given.
+    last_ms: i64,
+    /// The page allows counts to be sent.
+    aggregates: bool,
+    /// Counts that left the store and were not taken by the server.
+    unsent: Option<Batch>,
 }
 
 impl Recommender {
@@ -54,6 +65,10 @@ impl Recommender {
             followed: String::new(),
             local: None,
             recent: Recent::default(),
+            shown: ShownSlates::default(),
+            last_ms: 0,
+            aggregates: options.aggregates,
+            unsent: None,
         };
         match recommender.store.read().await {
             Ok(stored) => recommender.adopt(stored),
@@ -64,6 +79,12 @@ impl Recommender {
             Mode::Local => recommender.enter_local().await?,
         }
         Ok(recommender)
+    }
+
+    /// The time of a new event or slate: now, and later than all before it, so that an order by time is the order here.
+    fn tick(&mut self) -> i64 {
+        self.last_ms = now_ms().max(self.last_ms.saturating_add(1));
+        self.last_ms
     }
 
     /// The privacy mode.
@@ -102,6 +123,8 @@ impl Recommender {
     pub async fn forget(&mut self) -> Result<(), Failure> {
         self.memory = Memory::default();
         self.recent.clear();
+        self.shown.clear();
+        self.unsent = None;
         self.net.sent.clear();
         // Should the deletion fail, the next event overwrites what is left.
         self.unsaved = true;
@@ -117,6 +140,19 @@ impl Recommender {
             item.sprite = self.sprite(&item.id);
         }
         state
+    }
+
+    /// The log as JSON Lines of docs/events.md, which have no order.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub async fn log(&self) -> Result<String, Failure> {
+        let mut text = String::new();
+        for line in self.store.log().await? {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Ok(text)
     }
 
     /// The shared sheets of stills; none where the bundle has none.

@@ -2,7 +2,8 @@
 
 use super::Recommender;
 use crate::failure::{Failure, Kind};
-use crate::host::{now_ms, stopwatch_ms};
+use crate::host::{now_ms, random_name, stopwatch_ms};
+use crate::log::ShownSlate;
 use crate::options::SearchOptions;
 use crate::recent::Purpose;
 use crate::slate::Context;
@@ -26,11 +27,24 @@ impl Recommender {
         };
         let retrieved = stopwatch_ms();
         let nothing = || Failure::new(Kind::Network, "no candidates are at hand; try again");
+        // The slate is of this moment, and every later event of a later one.
+        let now_ms = self.tick();
         let candidates = self.recent.recommended().ok_or_else(nothing)?;
-        let items = self.context(candidates).rank(candidates, k)?;
+        let context = Context {
+            now_ms,
+            ..self.context(candidates)
+        };
+        let (items, places) = context.rank(candidates, k)?;
+        let request = random_name();
+        let shown = ShownSlate {
+            request: request.clone(),
+            ts_ms: now_ms,
+            places,
+        };
         let notes = [fallback, candidates.degraded.clone(), self.ranker_note()];
-        Ok(Slate {
+        let slate = Slate {
             items,
+            request: Some(request),
             source: candidates.source,
             mode: self.mode().name(),
             bundle: candidates.bundle.clone(),
@@ -40,7 +54,9 @@ impl Recommender {
                 rank_ms: stopwatch_ms() - retrieved,
                 candidates: candidates.list.len(),
             },
-        })
+        };
+        self.shown.push(shown);
+        Ok(slate)
     }
 
     /// The `k` videos that match a text best, in the order of the match.
@@ -69,6 +85,7 @@ impl Recommender {
         let candidates = self.recent.found().ok_or_else(nothing)?;
         Ok(Slate {
             items: self.context(candidates).in_order(candidates, k),
+            request: None,
             source: candidates.source,
             mode: self.mode().name(),
             bundle: candidates.bundle.clone(),
@@ -168,21 +185,21 @@ impl Recommender {
     /// The declared language's code: from the item table, else from a candidate in that language.
     fn language_code(&self, candidates: &Candidates) -> Option<u16> {
         let declared = self.declared.language.as_deref()?;
-        if let Some(local) = &self.local {
-            let mut names = (0..).map_while(|code| Some((code, local.items().language_name(code)?)));
-            return names.find(|(_, name)| *name == declared).map(|(code, _)| code);
-        }
-        let speaks = |candidate: &&Candidate| {
-            Item::from_card(candidate.id.as_str(), &candidate.card)
-                .language
-                .as_deref()
-                == Some(declared)
+        let code = match &self.local {
+            Some(local) => {
+                let mut names = (0..).map_while(|code| Some((code, local.items().language_name(code)?)));
+                names.find(|(_, name)| *name == declared).map(|(code, _)| code)
+            }
+            None => {
+                let speaks = |candidate: &&Candidate| {
+                    let item = Item::from_card(candidate.id.as_str(), &candidate.card);
+                    item.language.as_deref() == Some(declared)
+                };
+                let candidate = candidates.list.iter().find(speaks);
+                candidate.map(|candidate| candidate.facts.language)
+            }
         };
-        candidates
-            .list
-            .iter()
-            .find(speaks)
-            .map(|candidate| candidate.facts.language)
+        Some(code.unwrap_or(UserFeatures::OTHER_LANGUAGE))
     }
 
     /// Why a viewer with clicks is ranked by similarity, where so.

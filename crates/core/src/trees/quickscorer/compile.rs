@@ -5,6 +5,7 @@ use super::super::model::{Link, Model, Node, flags};
 use super::columns::{self, CATEGORIES, NumericalColumn, RUN};
 use super::membership::{self, PIECE, PIECE_CODES};
 use super::{Categorical, Numerical, PLANES, Plain, QuickScorer, Strike, Tree};
+use crate::order::ascend;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most pieces of all bit tables, 4 MiB: categorical splits behind that are asked row by row.
@@ -232,7 +233,7 @@ pub(in super::super) fn thresholds(model: &Model) -> Vec<Vec<f32>> {
         thresholds[usize::from(node.feature)].push(f32::from_bits(node.operand));
     }
     for of_feature in &mut thresholds {
-        of_feature.sort_unstable_by(f32::total_cmp);
+        ascend(of_feature);
         of_feature.dedup();
     }
     thresholds

@@ -166,6 +166,8 @@ export class Recommender {
   forget(): Promise<void>;
   /** All stored data, ready for `JSON.stringify`; `watched` lists the clicked videos, newest first. */
   export(): Promise<{ watched: Item[]; [stored: string]: unknown }>;
+  /** This browser's arm of an experiment of the bundle, drawn here by a salted hash; `undefined` where it runs none. */
+  arm(experiment: string): Promise<string | undefined>;
   /**
    * What was recorded here, as JSON Lines (docs/events.md): impressions with the ranker's inputs as they were when the slate
    * was made, whose time they have; clicks, watches and searches. At most 2,000 impressions and 2,000 others, the newest.

@@ -79,6 +79,10 @@ export class Recommender {
     return this.#call("export");
   }
 
+  arm(experiment) {
+    return this.#call("arm", experiment);
+  }
+
   log() {
     return this.#call("log");
   }

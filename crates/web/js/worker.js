@@ -11,6 +11,7 @@ const METHODS = new Set([
   "sent",
   "forget",
   "export",
+  "arm",
   "log",
   "flush",
   "sheets",

@@ -4,10 +4,34 @@ use crate::memory::Memory;
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
 
+/// Arms that a browser is counted in at most.
+const MAX_ENTERED: usize = 64;
+
 impl Memory {
-    /// Counts that a video was shown.
-    pub fn count_impression(&mut self, item: &ItemId) {
+    /// Counts that a video was shown, and at the first time that this browser entered its arms.
+    pub fn count_impression(&mut self, item: &ItemId, arms: &[(String, String)]) {
         self.counts.impression(item);
+        for (experiment, arm) in arms {
+            let known = self.entered.iter().any(|(e, a, _)| e == experiment && a == arm);
+            if !known && self.entered.len() < MAX_ENTERED {
+                self.entered.push((experiment.clone(), arm.clone(), 0));
+                self.counts.exposure(experiment, arm);
+            }
+        }
+    }
+
+    /// Counts a click for the arms that showed its video.
+    pub fn count_outcomes(&mut self, arms: &[(String, String)]) {
+        for (experiment, arm) in arms {
+            let entered = self
+                .entered
+                .iter_mut()
+                .find(|(e, a, _)| e == experiment && a == arm);
+            if let Some((_, _, clicks)) = entered {
+                self.counts.outcome(experiment, arm, *clicks);
+                *clicks = clicks.saturating_add(1);
+            }
+        }
     }
 
     /// Counts a click that comes now, before the session takes it in.

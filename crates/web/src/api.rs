@@ -92,6 +92,17 @@ impl Recommender {
         to_js(&self.inner.export())
     }
 
+    /// The browser's arm of an experiment of the bundle.
+    ///
+    /// # Errors
+    /// `BadOption`: no text.
+    #[expect(clippy::needless_pass_by_value, reason = "what JavaScript passes is owned")]
+    pub fn arm(&mut self, experiment: JsValue) -> Result<Option<String>, JsValue> {
+        let name = experiment.as_string();
+        let name = name.ok_or_else(|| options::bad("arm: the experiment is no text; expected its name"))?;
+        Ok(self.inner.arm(&name))
+    }
+
     /// The viewer's event log as JSON Lines.
     ///
     /// # Errors

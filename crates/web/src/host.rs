@@ -26,11 +26,16 @@ pub fn stopwatch_ms() -> f64 {
     performance_now()
 }
 
-/// 64 random bits as 16 hexadecimal digits.
-pub fn random_name() -> String {
+/// 64 random bits.
+pub fn random_seed() -> u64 {
     let mut bytes = [0u8; 8];
     get_random_values(&mut bytes);
-    format!("{:016x}", u64::from_le_bytes(bytes))
+    u64::from_le_bytes(bytes)
+}
+
+/// 64 random bits as 16 hexadecimal digits.
+pub fn random_name() -> String {
+    format!("{:016x}", random_seed())
 }
 
 /// Tells the developer of the page what was put right without them.

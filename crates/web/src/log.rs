@@ -68,6 +68,10 @@ pub struct Place {
     pub item: ItemId,
     /// What the ranker read of it.
     pub features: Vec<f32>,
+    /// Experiments and arms that it counts for.
+    pub arms: Vec<(String, String)>,
+    /// Probability with which the policy showed it, where known.
+    pub propensity: Option<f64>,
     /// Its impression was reported.
     pub shown: bool,
 }
@@ -149,14 +153,19 @@ impl ShownSlates {
 
     /// The slate, and the place in it, that a click or a watch belongs to: the named one, else the newest in which an
     /// impression of the item was reported.
-    pub fn origin(&self, request: Option<&str>, item: &ItemId) -> Option<(&str, u32)> {
+    pub fn origin(&self, request: Option<&str>, item: &ItemId) -> Option<Impression<'_>> {
         self.0.iter().rev().find_map(|slate| {
             let named = request.map(|request| request == slate.request);
-            let place = slate
+            let (position, place) = slate
                 .places
                 .iter()
-                .position(|place| place.item == *item && named.unwrap_or(place.shown))?;
-            Some((slate.request.as_str(), u32::try_from(place).ok()?))
+                .enumerate()
+                .find(|(_, place)| place.item == *item && named.unwrap_or(place.shown))?;
+            Some(Impression {
+                slate,
+                place,
+                position: u32::try_from(position).ok()?,
+            })
         })
     }
 }
@@ -167,6 +176,22 @@ impl Impression<'_> {
         &self.place.item
     }
 
+    /// Experiments and arms that it counts for.
+    pub fn arms(&self) -> &[(String, String)] {
+        &self.place.arms
+    }
+
+    /// The same as events have them: `experiment=arm`, separated by commas.
+    pub fn arms_text(&self) -> Option<String> {
+        let texts: Vec<String> = self.arms().iter().map(|(e, a)| format!("{e}={a}")).collect();
+        (!texts.is_empty()).then(|| texts.join(","))
+    }
+
+    /// Slate and place, for the events that follow.
+    pub fn origin(&self) -> (&str, u32) {
+        (&self.slate.request, self.position)
+    }
+
     /// The event.
     pub fn entry(&self) -> Entry<'_> {
         Entry {
@@ -175,6 +200,7 @@ impl Impression<'_> {
             request: Some(&self.slate.request),
             item: Some(self.place.item.as_str()),
             position: Some(self.position),
+            propensity: self.place.propensity,
             features: Some(NamedFeatures(&self.place.features)),
             ..Entry::default()
         }
@@ -193,6 +219,11 @@ mod tests {
         let place = |item: &&str| Place {
             item: id(item),
             features: Vec::new(),
+            arms: vec![
+                ("list".to_owned(), "new".to_owned()),
+                ("e".to_owned(), "b".to_owned()),
+            ],
+            propensity: None,
             shown: false,
         };
         ShownSlate {
@@ -215,19 +246,25 @@ mod tests {
             let named = |i: &Impression<'_>| (i.slate.request.clone(), i.position);
             Ok::<_, String>(list.iter().map(named).collect::<Vec<_>>())
         };
-        let at = |request: &str, place| (request.to_owned(), place);
-        assert_eq!(slates.origin(None, &id("b")), None, "not shown yet");
+        let at = |request: &str, place: u32| (request.to_owned(), place);
+        let origin = |slates: &ShownSlates, request: Option<&str>, item: &str| {
+            let found = slates.origin(request, &id(item));
+            found.map(|impression| at(impression.origin().0, impression.origin().1))
+        };
+        assert_eq!(origin(&slates, None, "b"), None, "not shown yet");
         assert_eq!(report(&mut slates, None, &["b"]), Ok(vec![at("r2", 0)]));
         assert_eq!(report(&mut slates, None, &["b"]), Ok(vec![]));
-        assert_eq!(slates.origin(None, &id("b")), Some(("r2", 0)));
+        assert_eq!(origin(&slates, None, "b"), Some(at("r2", 0)));
         assert_eq!(
             report(&mut slates, Some("r1"), &[]),
             Ok(vec![at("r1", 0), at("r1", 1)])
         );
-        assert_eq!(slates.origin(Some("r1"), &id("b")), Some(("r1", 1)));
-        assert_eq!(slates.origin(Some("r1"), &id("c")), None);
+        assert_eq!(origin(&slates, Some("r1"), "b"), Some(at("r1", 1)));
+        assert_eq!(origin(&slates, Some("r1"), "c"), None);
         assert!(report(&mut slates, Some("r1"), &["c"]).is_err());
         assert!(report(&mut slates, None, &["d"]).is_err());
+        let place = slates.origin(Some("r1"), &id("a")).unwrap();
+        assert_eq!(place.arms_text().as_deref(), Some("list=new,e=b"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::types::Item;
 use recsys_core::aggregates::{Batch, StoredBatch};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
+use recsys_core::experiments::LocalKey;
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct Memory {
     pub identity: Identity,
     /// Counts that wait to be sent.
     pub counts: Batch,
+    /// What deals this browser its arms, 32 hexadecimal digits; never sent.
+    key: String,
+    /// Arms that were counted as entered, and the outcomes counted in each: experiment, arm, clicks.
+    pub entered: Vec<(String, String, u64)>,
 }
 
 /// [`Memory`] as plain data.
@@ -41,6 +46,10 @@ pub struct State {
     identity: Identity,
     #[serde(default)]
     counts: StoredBatch,
+    #[serde(default)]
+    key: String,
+    #[serde(default)]
+    entered: Vec<(String, String, u64)>,
 }
 
 impl Memory {
@@ -63,6 +72,8 @@ impl Memory {
             encoder: state.encoder,
             identity: state.identity,
             counts: state.counts.into(),
+            key: state.key,
+            entered: state.entered,
         })
     }
 
@@ -76,6 +87,24 @@ impl Memory {
             watched: self.watched.clone(),
             identity: self.identity.clone(),
             counts: StoredBatch::from(&self.counts),
+            key: self.key.clone(),
+            entered: self.entered.clone(),
+        }
+    }
+
+    /// The key of this browser's arms; `random` draws the digits of one where there is none.
+    pub fn local_key(&mut self, random: impl FnOnce() -> String) -> Option<LocalKey> {
+        if LocalKey::from_hex(&self.key).is_none() {
+            self.key = random();
+        }
+        LocalKey::from_hex(&self.key)
+    }
+
+    /// A viewer of whom nothing is known, in this one's arms.
+    pub fn anew(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            ..Self::default()
         }
     }
 

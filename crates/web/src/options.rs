@@ -159,7 +159,8 @@ pub fn item_id(value: &JsValue) -> Result<ItemId, Failure> {
     ItemId::new(id).map_err(|error| bad(format!("explain: {error}")))
 }
 
-fn bad(message: impl Into<String>) -> Failure {
+/// A refused argument.
+pub fn bad(message: impl Into<String>) -> Failure {
     Failure::new(crate::failure::Kind::BadOption, message)
 }
 

@@ -2,15 +2,26 @@
 
 use crate::bundle::Bundle;
 use crate::failure::Failure;
+use crate::host::random_seed;
 use crate::log::Place;
 use crate::memory::Memory;
 use crate::types::{
     BecauseOf, Contribution, Contributions, Explanation, Item, Reason, Recommendation, Sprite,
 };
 use recsys_core::candidates::{Candidate, Candidates};
-use recsys_core::features::{self, Matrix, UserFeatures};
-use recsys_core::policy::Policy;
-use recsys_core::rerank::{self, Page, Ranker, explain};
+use recsys_core::experiments::Treatment;
+use recsys_core::experiments::interleave::Team;
+use recsys_core::features::{self, DimensionError, Matrix, UserFeatures};
+use recsys_core::rerank::{self, Drafted, Page, Ranked, Ranker, explain, rerank_interleaved};
+
+/// A candidate that a page shows.
+struct Choice {
+    index: usize,
+    score: f32,
+    propensity: Option<f64>,
+    /// Experiment and arm whose pick it is, where two lists are interleaved.
+    arm: Option<(String, String)>,
+}
 
 /// What ranking reads beside the candidates.
 #[derive(Clone, Copy)]
@@ -30,7 +41,7 @@ impl Context<'_> {
         self.bundle.and_then(|bundle| bundle.ranker.as_ref().ok())
     }
 
-    /// The best `k` candidates, best first, and what the ranker read of them.
+    /// The best `k` candidates by the viewer's rules, best first, and what the log keeps of them.
     ///
     /// # Errors
     /// `BadReply`: the candidates' vectors do not fit the viewer's.
@@ -38,27 +49,67 @@ impl Context<'_> {
         &self,
         candidates: &Candidates,
         k: usize,
+        treatment: &Treatment,
     ) -> Result<(Vec<Recommendation>, Vec<Place>), Failure> {
         let list = inputs(candidates);
+        let chosen = self.choose(&list, k, treatment).map_err(Failure::bad_reply)?;
+        let rows: Vec<_> = chosen.iter().filter_map(|c| list.get(c.index).copied()).collect();
         let session = &self.memory.session;
-        let page = Page {
-            policy: &Policy::default(),
-            k,
-            seed: 0,
-        };
-        let ranked = rerank::rerank(session, &self.user, self.now_ms, &list, self.ranker(), &page)
-            .map_err(Failure::bad_reply)?;
-        let places = ranked
+        let matrix = Matrix::fill(session, &self.user, self.now_ms, &rows).map_err(Failure::bad_reply)?;
+        let logged = chosen
             .iter()
-            .filter_map(|r| Some((candidates.list.get(r.index)?, r.score)));
-        let chosen: Vec<_> = ranked.iter().filter_map(|r| list.get(r.index).copied()).collect();
-        let matrix = Matrix::fill(session, &self.user, self.now_ms, &chosen).map_err(Failure::bad_reply)?;
-        let logged = chosen.iter().enumerate().map(|(i, candidate)| Place {
-            item: candidate.item.clone(),
-            features: matrix.row(i).unwrap_or_default().to_vec(),
-            shown: false,
-        });
+            .zip(&rows)
+            .enumerate()
+            .map(|(i, (choice, candidate))| Place {
+                item: candidate.item.clone(),
+                features: matrix.row(i).unwrap_or_default().to_vec(),
+                arms: treatment.arms.iter().cloned().chain(choice.arm.clone()).collect(),
+                propensity: choice.propensity,
+                shown: false,
+            });
+        let places = chosen
+            .iter()
+            .filter_map(|choice| Some((candidates.list.get(choice.index)?, choice.score)));
         Ok((self.places(candidates, places), logged.collect()))
+    }
+
+    fn choose(
+        &self,
+        list: &[features::Candidate<'_>],
+        k: usize,
+        treatment: &Treatment,
+    ) -> Result<Vec<Choice>, DimensionError> {
+        let page = |policy| Page {
+            policy,
+            k,
+            seed: random_seed(),
+        };
+        let (session, user, ranker) = (&self.memory.session, &self.user, self.ranker());
+        let own = page(&treatment.policy);
+        let Some(contest) = &treatment.contest else {
+            let ranked = rerank::rerank(session, user, self.now_ms, list, ranker, &own)?;
+            let choice = |ranked: &Ranked| Choice {
+                index: ranked.index,
+                score: ranked.score,
+                propensity: Some(ranked.propensity),
+                arm: None,
+            };
+            return Ok(ranked.iter().map(choice).collect());
+        };
+        let pages = [&own, &page(&contest.against)];
+        let drafted = rerank_interleaved(session, user, self.now_ms, list, ranker, pages)?;
+        let choice = |drafted: &Drafted| {
+            let [a, b] = &contest.arms;
+            let arm = if drafted.team == Team::A { a } else { b };
+            Choice {
+                index: drafted.index,
+                score: drafted.score,
+                // Of a draft it is not known.
+                propensity: None,
+                arm: Some((contest.experiment.clone(), arm.clone())),
+            }
+        };
+        Ok(drafted.iter().map(choice).collect())
     }
 
     /// The first `k` candidates as they come.

@@ -33,6 +33,9 @@ impl Recommender {
         let (click, item) = self.clicked(id, ts)?;
         if self.counting() {
             self.memory.count_click(id, ts);
+            if let Some(origin) = self.shown.origin(request, id) {
+                self.memory.count_outcomes(origin.arms());
+            }
         }
         self.take_in(id, click, item)?;
         let entry = Entry {
@@ -83,9 +86,13 @@ impl Recommender {
         let mut lines = Vec::new();
         for impression in self.shown.report(request, items)? {
             if counting {
-                self.memory.count_impression(impression.item());
+                self.memory.count_impression(impression.item(), impression.arms());
             }
-            let entry = impression.entry();
+            let arms = impression.arms_text();
+            let entry = Entry {
+                arm: arms.as_deref(),
+                ..impression.entry()
+            };
             let identity = self.memory.identity.at(entry.ts, random_name);
             lines.push(identity.line(entry, self.declared.user()));
         }
@@ -98,8 +105,8 @@ impl Recommender {
         let item = entry.item.and_then(|id| ItemId::new(id).ok());
         let origin = item.and_then(|id| self.shown.origin(request, &id));
         let entry = Entry {
-            request: origin.map(|(request, _)| request),
-            position: origin.map(|(_, position)| position),
+            request: origin.as_ref().map(|origin| origin.origin().0),
+            position: origin.as_ref().map(|origin| origin.origin().1),
             ..entry
         };
         let identity = self.memory.identity.at(entry.ts, random_name);

@@ -6,7 +6,7 @@ mod slates;
 
 use crate::bundle::{Bundle, Local};
 use crate::failure::{Failure, Kind};
-use crate::host::{now_ms, warn};
+use crate::host::{now_ms, random_name, warn};
 use crate::log::ShownSlates;
 use crate::memory::{Memory, State};
 use crate::net::Net;
@@ -17,6 +17,7 @@ use crate::store::{Store, Stored};
 use crate::types::{Sheet, Sprite};
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
+use recsys_core::experiments::Treatment;
 use recsys_core::manifest::FileEntry;
 use recsys_core::privacy::Mode;
 
@@ -85,6 +86,24 @@ impl Recommender {
     fn tick(&mut self) -> i64 {
         self.last_ms = now_ms().max(self.last_ms.saturating_add(1));
         self.last_ms
+    }
+
+    /// What this browser shows, by the bundle's rules and its arms.
+    fn treatment(&mut self) -> Treatment {
+        let Ok(bundle) = &self.bundle else {
+            return Treatment::default();
+        };
+        let Some(key) = self.memory.local_key(|| random_name() + &random_name()) else {
+            return Treatment::default();
+        };
+        let manifest = &bundle.manifest;
+        let policy = manifest.policy.as_ref();
+        Treatment::of(policy, &manifest.experiments, &manifest.policy_codes, &key)
+    }
+
+    /// This browser's arm of an experiment of the bundle.
+    pub fn arm(&mut self, experiment: &str) -> Option<String> {
+        self.treatment().arm(experiment).map(str::to_owned)
     }
 
     /// The privacy mode.
@@ -222,7 +241,8 @@ impl Recommender {
     /// Replaces the memory by what the store has.
     fn adopt(&mut self, stored: Stored) {
         match stored {
-            Stored::Nothing => self.memory = Memory::default(),
+            // Nothing was stored yet, the key neither.
+            Stored::Nothing => self.memory = self.memory.anew(),
             Stored::Memory(memory) => self.memory = *memory,
             Stored::Unreadable(why) if !self.warned => {
                 self.warned = true;

@@ -29,12 +29,13 @@ impl Recommender {
         let nothing = || Failure::new(Kind::Network, "no candidates are at hand; try again");
         // The slate is of this moment, and every later event of a later one.
         let now_ms = self.tick();
+        let treatment = self.treatment();
         let candidates = self.recent.recommended().ok_or_else(nothing)?;
         let context = Context {
             now_ms,
             ..self.context(candidates)
         };
-        let (items, places) = context.rank(candidates, k)?;
+        let (items, places) = context.rank(candidates, k, &treatment)?;
         let request = random_name();
         let shown = ShownSlate {
             request: request.clone(),

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -215,4 +215,63 @@ test("where the owner has counts turned off, the module stops sending them", asy
     return (await rec.sent()).filter(({ url }) => url.endsWith("/v1/aggregates")).length;
   });
   assert.equal(value, 1);
+});
+
+/** A copy of what the worker and the module read of the site, with experiments in its manifest. */
+async function siteWithExperiments(experiments) {
+  const site = path.join(work, "experiments");
+  for (const part of ["index.html", "icon.svg", "pkg", "bundle"]) {
+    await cp(path.join(siteFromEnvironment(), part), path.join(site, part), { recursive: true });
+  }
+  const file = path.join(site, "bundle/manifest.json");
+  const manifest = JSON.parse(await readFile(file, "utf8"));
+  await rm(file);
+  await writeFile(file, JSON.stringify({ ...manifest, experiments }));
+  return site;
+}
+
+test("a browser keeps its arm, shows that arm's rules, logs it and counts it once", async () => {
+  const arms = [
+    { name: "control", weight: 1 },
+    { name: "capped", weight: 1, policy: { caps: { perCategory: 1 } } },
+  ];
+  const site = await startSite({
+    site: await siteWithExperiments([{ name: "list", arms }]),
+    encoder: "unbound",
+    aggregates: { token: TOKEN },
+  });
+  try {
+    const seen = new Map();
+    for (let browser = 0; browser < 24 && seen.size < 2; browser += 1) {
+      const { value } = await inBrowser(site.url, { aggregates: true }, async () => {
+        const arm = await rec.arm("list");
+        const slate = await rec.recommend({ k: 6 });
+        await rec.record({ event: "impression", request: slate.request });
+        for (const { item } of slate.items.slice(0, 2)) {
+          await rec.record({ event: "click", item: item.id, request: slate.request });
+        }
+        await rec.flush();
+        return {
+          arm,
+          again: await rec.arm("list"),
+          none: await rec.arm("no-such-experiment"),
+          categories: slate.items.map(({ item }) => item.category),
+          log: await rec.log(),
+          sent: (await rec.sent()).filter(({ url }) => url.endsWith("/v1/aggregates")).map(({ body }) => JSON.parse(body)),
+        };
+      });
+      assert.equal(value.again, value.arm);
+      assert.equal(value.none, undefined);
+      const shown = parsed(value.log).filter(({ event }) => event === "impression");
+      assert.ok(shown.every(({ arm, propensity }) => arm === `list=${value.arm}` && propensity === 1));
+      assert.deepEqual(value.sent[0].arms, [
+        { experiment: "list", arm: value.arm, exposures: 1, outcomes: 2, sumSquares: 4 },
+      ]);
+      if (value.arm === "capped") assert.equal(new Set(value.categories).size, value.categories.length);
+      seen.set(value.arm, value);
+    }
+    assert.deepEqual([...seen.keys()].sort(), ["capped", "control"], "both arms are dealt");
+  } finally {
+    await site.dispose();
+  }
 });

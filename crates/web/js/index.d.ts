@@ -24,7 +24,16 @@ export interface OpenOptions {
   /** Default: `standard`. */
   mode?: Mode;
   /** Used for ranking in the browser; never sent. */
-  userFeatures?: { ageBand?: string; language?: string };
+  userFeatures?: {
+    /** Such as `"25-34"`, `"65+"` or `"<18"`. */
+    ageBand?: string;
+    gender?: "female" | "male" | "other";
+    /** A language as the catalogue writes it. */
+    language?: string;
+    /** A group of the site's own, 0 to 255. */
+    segment?: number;
+    device?: "phone" | "tablet" | "desktop" | "tv";
+  };
   /**
    * Lets counts of impressions, clicks, pairs of clicks in a row and experiment arms go to `/v1/aggregates`, with no
    * viewer, time or order in them; never in local mode. They are sent in batches after one to five minutes, drawn at

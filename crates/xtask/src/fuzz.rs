@@ -67,8 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let what = format!("fuzzing {} for {} s", target.name, args.seconds);
         step(&what, || fuzz(target, args.seconds)).with_context(|| {
             format!(
-                "the input is in fuzz/artifacts/{0}: mend what it found, and keep it in \
-                 crates/core/tests/fixtures/crashers/{0}",
+                "the input is in fuzz/artifacts/{}: mend what it found, and keep it as a test beside those of \
+                 crates/core/tests/trees_import.rs",
                 target.name
             )
         })?;

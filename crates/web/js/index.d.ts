@@ -68,6 +68,10 @@ export interface Recommendation {
   rank: number;
   /** Higher is better; comparable within one slate only. */
   score: number;
+  /** Why it is here, where the ranking did not choose the place: the owner pinned it, or chance put it there. */
+  slot?: "pinned" | "explored";
+  /** Probability, below 1, that a page of these candidates shows the video; absent where that is certain, or not known. */
+  propensity?: number;
 }
 
 export interface Slate {

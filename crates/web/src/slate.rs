@@ -12,6 +12,7 @@ use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::experiments::Treatment;
 use recsys_core::experiments::interleave::Team;
 use recsys_core::features::{self, DimensionError, Matrix, UserFeatures};
+use recsys_core::policy::Slot;
 use recsys_core::rerank::{self, Drafted, Page, Ranked, Ranker, explain, rerank_interleaved};
 
 /// A candidate that a page shows.
@@ -19,6 +20,8 @@ struct Choice {
     index: usize,
     score: f32,
     propensity: Option<f64>,
+    /// Why it is there, where the ranking did not choose the place.
+    slot: Option<&'static str>,
     /// Experiment and arm whose pick it is, where two lists are interleaved.
     arm: Option<(String, String)>,
 }
@@ -70,7 +73,12 @@ impl Context<'_> {
         let places = chosen
             .iter()
             .filter_map(|choice| Some((candidates.list.get(choice.index)?, choice.score)));
-        Ok((self.places(candidates, places), logged.collect()))
+        let mut items = self.places(candidates, places);
+        for (item, choice) in items.iter_mut().zip(&chosen) {
+            item.slot = choice.slot;
+            item.propensity = choice.propensity.filter(|propensity| *propensity < 1.0);
+        }
+        Ok((items, logged.collect()))
     }
 
     fn choose(
@@ -92,6 +100,11 @@ impl Context<'_> {
                 index: ranked.index,
                 score: ranked.score,
                 propensity: Some(ranked.propensity),
+                slot: match ranked.slot {
+                    Slot::Ranked => None,
+                    Slot::Pinned => Some("pinned"),
+                    Slot::Explored => Some("explored"),
+                },
                 arm: None,
             };
             return Ok(ranked.iter().map(choice).collect());
@@ -106,6 +119,7 @@ impl Context<'_> {
                 score: drafted.score,
                 // Of a draft it is not known.
                 propensity: None,
+                slot: None,
                 arm: Some((contest.experiment.clone(), arm.clone())),
             }
         };
@@ -127,6 +141,8 @@ impl Context<'_> {
             item: self.item(candidate, &candidates.bundle),
             rank,
             score,
+            slot: None,
+            propensity: None,
         };
         (1..).zip(ranked).map(place).collect()
     }

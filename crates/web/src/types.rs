@@ -96,6 +96,12 @@ pub struct Recommendation {
     pub rank: usize,
     /// Comparable within the slate.
     pub score: f32,
+    /// `pinned` or `explored`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<&'static str>,
+    /// Probability that a page of these candidates shows it, where that is below 1 and known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub propensity: Option<f64>,
 }
 
 /// A ranked page.

@@ -145,10 +145,21 @@ impl Recommender {
         };
         let session = &self.memory.session;
         let k = standard::CANDIDATES as usize;
-        let candidates = match session.query(WINDOW) {
+        let mut candidates = match session.query(WINDOW) {
             Some(query) => local.nearest(&query, k, session.seen())?,
             None => local.popular(k, session.seen()),
         };
+        // As the server does in standard mode: a page can only pin what it has.
+        for pinned in self.bundle.iter().flat_map(|bundle| bundle.manifest.pinned()) {
+            if candidates
+                .list
+                .iter()
+                .all(|candidate| candidate.id.as_str() != pinned)
+            {
+                let id = ItemId::new(pinned).ok();
+                candidates.list.extend(id.and_then(|id| local.candidate(&id)));
+            }
+        }
         self.recent.push(Purpose::Recommend(None), candidates);
         Ok(())
     }

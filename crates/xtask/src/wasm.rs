@@ -21,7 +21,8 @@ const FEATURES: [&str; 9] = [
 ];
 
 /// The crates that become wasm modules, each with its profile.
-pub(crate) const MODULES: [(&str, &str); 3] = [
+pub(crate) const MODULES: [(&str, &str); 4] = [
+    ("recsys-bench", "wasm"),
     ("recsys-web", "wasm"),
     ("recsys-edge-worker", "wasm"),
     ("recsys-edge-encoder", "wasm-encoder"),
@@ -97,7 +98,7 @@ fn command() -> Result<PathBuf> {
 }
 
 /// Compiles one crate; each alone, for cargo unifies features over a workspace.
-fn compile(package: &str, profile: &str) -> Result<PathBuf> {
+pub(crate) fn compile(package: &str, profile: &str) -> Result<PathBuf> {
     let target = "wasm32-unknown-unknown";
     exec(cargo().args([
         "build",

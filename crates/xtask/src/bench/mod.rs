@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: our speed beside others', measured in one interleaved run.
 
+mod page;
 mod peer;
 mod python;
 mod rank;
@@ -26,6 +27,8 @@ pub(crate) struct Args {
 enum Bench {
     /// Scoring candidates with trees
     Rank,
+    /// The whole re-rank in Chromium
+    Page,
     /// Everything there is
     All,
 }
@@ -34,11 +37,22 @@ enum Bench {
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::wasm_targets()?;
     setup::npm_packages()?;
-    let rows: Vec<Row> = match args.bench {
-        Bench::Rank | Bench::All => rank::run()?,
-    };
+    let mut rows: Vec<Row> = Vec::new();
+    if matches!(args.bench, Bench::Rank | Bench::All) {
+        rows.extend(rank::run()?);
+    }
+    if matches!(args.bench, Bench::Page | Bench::All) {
+        rows.extend(page::run()?);
+    }
     report::print(&rows);
     args.json
         .as_deref()
         .map_or(Ok(()), |file| report::write(&rows, file))
+}
+
+/// Where the benches keep what they make.
+fn workspace() -> Result<PathBuf> {
+    let folder = std::path::absolute("target/bench")?;
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }

@@ -1,9 +1,9 @@
 //! `bench rank`: 200 trees of 31 leaves over 40 features, 1,000 and 200 candidates.
 
 use super::peer::{Peer, median};
-use super::python;
 use super::report::Row;
-use crate::run::{cargo, exec, output, step};
+use super::{python, workspace};
+use crate::run::{cargo, exec, step};
 use crate::{stamp, wasm};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -52,11 +52,10 @@ pub(super) fn run() -> Result<Vec<Row>> {
 }
 
 fn prepare() -> Result<Bench> {
-    let folder = std::path::absolute("target/bench")?;
-    std::fs::create_dir_all(&folder)?;
+    let folder = workspace()?;
     let python = python::environment(&folder)?;
     let maker = "bench/rank/make.py";
-    let made = stamp::of(&[maker], python::LIGHTGBM)?;
+    let made = stamp::of(&[maker, "bench/rank/onnx_model.py"], python::LIGHTGBM)?;
     stamp::unless_done(&folder.join("rank.stamp"), &made, || {
         step("models of the bench", || {
             exec(Command::new(&python).arg(maker).arg(&folder))
@@ -70,10 +69,7 @@ fn prepare() -> Result<Bench> {
         wasm::optimise(&copy, "-O3")?;
         Ok(copy)
     })?;
-    let package = "console.log(JSON.parse(require('fs').readFileSync('node_modules/onnxruntime-web/package.json')).version)";
-    let onnxruntime = output(Command::new("node").args(["-e", package]))?
-        .trim()
-        .to_owned();
+    let onnxruntime = onnxruntime_version()?;
     Ok(Bench {
         folder,
         python,
@@ -81,6 +77,16 @@ fn prepare() -> Result<Bench> {
         wasm,
         onnxruntime,
     })
+}
+
+/// Of the npm package that is installed.
+pub(super) fn onnxruntime_version() -> Result<String> {
+    let package = std::fs::read("node_modules/onnxruntime-web/package.json")?;
+    let package: serde_json::Value = serde_json::from_slice(&package)?;
+    let version = package.get("version").and_then(|version| version.as_str());
+    version
+        .map(str::to_owned)
+        .context("onnxruntime-web's package.json names no version")
 }
 
 /// Compiles the example that scores rows, as `recsys.wasm` and `recsys` are compiled.

@@ -90,7 +90,7 @@ def make(folder):
     )
     # An item of which nothing is known still needs a direction of its own.
     both[np.linalg.norm(both, axis=1) < 1e-9, -1] = 1.0
-    np.save(folder / "items.npy", unit(both).astype("<f4"))
+    np.save(folder / "items.npy", np.ascontiguousarray(unit(both), dtype="<f4"))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ pub(super) const fn code(index: usize) -> i8 {
 }
 
 /// How numbers of one column are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct NumericalColumn {
     /// The index of the first threshold of its run.
     pub(super) start: u32,

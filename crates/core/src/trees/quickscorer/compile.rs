@@ -6,7 +6,7 @@ use super::columns::{self, CATEGORIES, NumericalColumn, RUN};
 use super::membership::{self, PIECE, PIECE_CODES};
 use super::{Categorical, Numerical, PLANES, Plain, QuickScorer, Strike, Tree};
 use crate::order::ascend;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BinaryHeap;
 
 /// Most pieces of all bit tables, 4 MiB: categorical splits behind that are asked row by row.
 const ALL_PIECES: usize = 1 << 18;
@@ -107,102 +107,78 @@ fn strike(start: usize, end: usize) -> Strike {
     }
 }
 
-/// Which column a split reads, and what code its operand has there.
+/// Which column a split reads, and what code its operand has there. Columns are numbers in sorted lists, because
+/// maps of several types would cost the browser's module kilobytes each.
 struct Coding {
-    /// The thresholds of each feature, ascending and distinct, and the columns that its splits need.
-    numbers: BTreeMap<u16, (Vec<f32>, BTreeMap<NumericalColumn, u32>)>,
-    /// The categories of each feature; those with too many are left out.
-    categories: BTreeMap<u16, (Vec<u32>, BTreeMap<bool, u32>)>,
+    /// The thresholds of each feature, ascending and distinct.
+    thresholds: Vec<Vec<f32>>,
+    /// The categories of each feature, ascending; more than [`CATEGORIES`] have no codes.
+    known: Vec<Vec<u32>>,
+    /// A column at its place: [`number_key`].
+    numbers: Vec<u64>,
+    /// A column at its place: [`category_key`].
+    categories: Vec<u64>,
 }
 
 impl Coding {
     fn of(model: &Model) -> Self {
         let mut coding = Self {
-            numbers: BTreeMap::new(),
-            categories: categories(model),
+            thresholds: thresholds(model),
+            known: categories(model),
+            numbers: Vec::new(),
+            categories: Vec::new(),
         };
-        for (feature, thresholds) in thresholds(model).into_iter().enumerate() {
-            if !thresholds.is_empty() {
-                coding
-                    .numbers
-                    .insert(feature as u16, (thresholds, BTreeMap::new()));
-            }
-        }
-        for node in &model.nodes {
-            if node.flags & flags::CATEGORICAL == 0 {
-                let (column, _) = coding.number(node);
-                if let Some((_, columns)) = coding.numbers.get_mut(&node.feature) {
-                    columns.insert(column, 0);
-                }
-            } else if let Some((_, columns)) = coding.categories.get_mut(&node.feature) {
-                columns.insert(node.flags & flags::TRUNCATES_NEGATIVE != 0, 0);
-            }
-        }
-        let numbers = coding
-            .numbers
-            .values_mut()
-            .flat_map(|(_, columns)| columns.values_mut());
-        numbers.zip(0..).for_each(|(column, index)| *column = index);
-        let categories = coding
-            .categories
-            .values_mut()
-            .flat_map(|(_, columns)| columns.values_mut());
-        categories.zip(0..).for_each(|(column, index)| *column = index);
+        let is_number = |node: &&Node| node.flags & flags::CATEGORICAL == 0;
+        let numbers = model.nodes.iter().filter(is_number);
+        coding.numbers = distinct(numbers.map(|node| coding.number(node).0));
+        let categories = model.nodes.iter().filter(|node| !is_number(node));
+        coding.categories = distinct(categories.filter(|node| coding.is_coded(node)).map(category_key));
         coding
     }
 
     fn columns(&self) -> columns::Columns {
         let mut all = columns::Columns::default();
-        for (&feature, (thresholds, columns)) in &self.numbers {
-            all.add_numbers(
-                usize::from(feature),
-                thresholds.clone(),
-                columns.keys().copied().collect(),
-            );
+        for of_feature in self.numbers.chunk_by(|a, b| a >> NUMBER_BITS == b >> NUMBER_BITS) {
+            let feature = (of_feature[0] >> NUMBER_BITS) as usize;
+            let columns = of_feature.iter().map(|key| column(*key)).collect();
+            all.add_numbers(feature, self.thresholds[feature].clone(), columns);
         }
-        for (&feature, (known, columns)) in &self.categories {
-            all.add_categories(
-                usize::from(feature),
-                known.clone(),
-                columns.keys().copied().collect(),
-            );
+        for of_feature in self.categories.chunk_by(|a, b| a >> 1 == b >> 1) {
+            let feature = (of_feature[0] >> 1) as usize;
+            let columns = of_feature.iter().map(|key| key & 1 == 1).collect();
+            all.add_categories(feature, self.known[feature].clone(), columns);
         }
         all
     }
 
-    /// The column of a numerical split, and its threshold's index within the column's run.
-    fn number(&self, node: &Node) -> (NumericalColumn, usize) {
+    /// The key of a numerical split's column, and its threshold's index within the column's run.
+    fn number(&self, node: &Node) -> (u64, usize) {
         let threshold = f32::from_bits(node.operand);
-        let index = self.numbers.get(&node.feature).map_or(0, |(thresholds, _)| {
-            thresholds.partition_point(|t| *t < threshold)
-        });
-        let column = NumericalColumn {
-            start: (index / RUN * RUN) as u32,
-            missing: if node.flags & flags::MISSING_LEFT == 0 {
-                columns::MISSING_RIGHT
-            } else {
-                columns::MISSING_LEFT
-            },
-            zero_is_missing: node.flags & flags::ZERO_IS_MISSING != 0,
-        };
-        (column, index % RUN)
+        let index = self.thresholds[usize::from(node.feature)].partition_point(|t| *t < threshold);
+        (number_key(node, index / RUN), index % RUN)
     }
 
     fn numerical(&self, node: &Node) -> (u32, i8) {
-        let (column, index) = self.number(node);
-        let number = self
-            .numbers
-            .get(&node.feature)
-            .and_then(|(_, columns)| columns.get(&column))
-            .copied();
-        (number.unwrap_or_default(), columns::code(index))
+        let (key, index) = self.number(node);
+        (
+            self.numbers.partition_point(|column| *column < key) as u32,
+            columns::code(index),
+        )
+    }
+
+    fn is_coded(&self, node: &Node) -> bool {
+        self.known[usize::from(node.feature)].len() <= CATEGORIES
     }
 
     /// The column of a categorical split, and the bit table of the codes that it sends left.
     /// `None`: the feature has no codes, or the table more pieces than are free.
     fn categorical(&self, model: &Model, node: &Node, free: usize) -> Option<(u32, Vec<[u8; PIECE]>)> {
-        let (known, columns) = self.categories.get(&node.feature)?;
-        let column = *columns.get(&(node.flags & flags::TRUNCATES_NEGATIVE != 0))?;
+        let known = &self.known[usize::from(node.feature)];
+        if !self.is_coded(node) {
+            return None;
+        }
+        let key = category_key(node);
+        let column = self.categories.partition_point(|column| *column < key) as u32;
         let mut pieces = vec![[0; PIECE]; (columns::KNOWN + known.len()).div_ceil(PIECE_CODES)];
         if pieces.len() > free {
             return None;
@@ -222,6 +198,43 @@ impl Coding {
     }
 }
 
+/// Bits of a [`number_key`] below the feature.
+const NUMBER_BITS: u32 = 32;
+
+/// A column of numbers: feature, run, and what missing means.
+fn number_key(node: &Node, run: usize) -> u64 {
+    let missing_left = node.flags & flags::MISSING_LEFT != 0;
+    let zero_is_missing = node.flags & flags::ZERO_IS_MISSING != 0;
+    let feature = u64::from(node.feature) << NUMBER_BITS;
+    feature | (run as u64) << 2 | u64::from(missing_left) << 1 | u64::from(zero_is_missing)
+}
+
+/// The column of a [`number_key`].
+fn column(key: u64) -> NumericalColumn {
+    let run = key as u32 >> 2;
+    NumericalColumn {
+        start: run * RUN as u32,
+        missing: if key & 2 == 0 {
+            columns::MISSING_RIGHT
+        } else {
+            columns::MISSING_LEFT
+        },
+        zero_is_missing: key & 1 == 1,
+    }
+}
+
+/// A column of categories: feature, and whether values between -1 and 0 belong to category 0.
+fn category_key(node: &Node) -> u64 {
+    u64::from(node.feature) << 1 | u64::from(node.flags & flags::TRUNCATES_NEGATIVE != 0)
+}
+
+fn distinct(keys: impl Iterator<Item = u64>) -> Vec<u64> {
+    // A heap, as in `order`: the standard library's sorts cost the module some 10 KB a type.
+    let mut keys = keys.collect::<BinaryHeap<u64>>().into_sorted_vec();
+    keys.dedup();
+    keys
+}
+
 /// Distinct thresholds of each feature's numerical splits, ascending.
 pub(in super::super) fn thresholds(model: &Model) -> Vec<Vec<f32>> {
     let mut thresholds = vec![Vec::new(); model.features];
@@ -239,30 +252,33 @@ pub(in super::super) fn thresholds(model: &Model) -> Vec<Vec<f32>> {
     thresholds
 }
 
-/// Categories that the sets of each feature's splits name, ascending; without features that have too many.
-fn categories(model: &Model) -> BTreeMap<u16, (Vec<u32>, BTreeMap<bool, u32>)> {
-    let mut uses = BTreeSet::new();
-    for node in &model.nodes {
-        if node.flags & flags::CATEGORICAL != 0 {
-            uses.insert((node.operand, node.feature));
+/// Categories that the sets of each feature's splits name, ascending; of too many, one more than can have codes.
+fn categories(model: &Model) -> Vec<Vec<u32>> {
+    let categorical = model
+        .nodes
+        .iter()
+        .filter(|node| node.flags & flags::CATEGORICAL != 0);
+    let uses = distinct(categorical.map(|node| u64::from(node.operand) << 16 | u64::from(node.feature)));
+    let mut known = vec![Vec::new(); model.features];
+    for of_set in uses.chunk_by(|a, b| a >> 16 == b >> 16) {
+        let members = members(model.set((of_set[0] >> 16) as usize));
+        for feature in of_set {
+            add(&mut known[usize::from(*feature as u16)], &members);
         }
     }
-    let mut of_features: BTreeMap<u16, BTreeSet<u32>> = BTreeMap::new();
-    let mut set = (u32::MAX, Vec::new());
-    for (operand, feature) in uses {
-        if set.0 != operand {
-            set = (operand, members(model.set(operand as usize)));
+    known
+}
+
+/// Adds ascending categories until there are more than can have codes.
+fn add(known: &mut Vec<u32>, members: &[u32]) {
+    for member in members {
+        if known.len() > CATEGORIES {
+            return;
         }
-        let known = of_features.entry(feature).or_default();
-        if known.len() <= CATEGORIES {
-            known.extend(&set.1);
+        if let Err(place) = known.binary_search(member) {
+            known.insert(place, *member);
         }
     }
-    of_features
-        .into_iter()
-        .filter(|(_, known)| known.len() <= CATEGORIES)
-        .map(|(feature, known)| (feature, (known.into_iter().collect(), BTreeMap::new())))
-        .collect()
 }
 
 /// The categories of a set, at most one more than can have codes.

@@ -7,11 +7,21 @@ use std::collections::BinaryHeap;
 /// Indices by falling value; of equal values the earlier one first. NaN comes last.
 #[must_use]
 pub fn descending(values: &[f32]) -> Vec<usize> {
-    let keyed = |(index, &value): (usize, &f32)| (rising(value), Reverse(index));
-    let heap: BinaryHeap<(i32, Reverse<usize>)> = values.iter().enumerate().map(keyed).collect();
+    sort(values.iter().copied().zip(0..).collect())
+}
+
+/// Indices by falling score; of equal scores the lower row first. NaN comes last.
+#[must_use]
+pub fn by_score_and_row(scored: impl Iterator<Item = (f32, u32)>) -> Vec<usize> {
+    sort(scored.collect())
+}
+
+fn sort(keys: Vec<(f32, u32)>) -> Vec<usize> {
+    let keyed = |(index, (value, tie)): (usize, (f32, u32))| (rising(value), Reverse(tie), Reverse(index));
+    let heap: BinaryHeap<(i32, Reverse<u32>, Reverse<usize>)> = keys.into_iter().enumerate().map(keyed).collect();
     let mut order = heap.into_sorted_vec();
     order.reverse();
-    order.into_iter().map(|(_, Reverse(index))| index).collect()
+    order.into_iter().map(|(_, _, Reverse(index))| index).collect()
 }
 
 /// Sorts numbers, none of them NaN, by rising value; −0 comes before 0.
@@ -38,6 +48,12 @@ fn rising(value: f32) -> i32 {
 mod tests {
     use super::*;
     use crate::rng::SplitMix64;
+
+    #[test]
+    fn equal_scores_go_by_row() {
+        let scored = [(1.0, 7), (2.0, 9), (1.0, 3), (2.0, 1), (f32::NAN, 0)];
+        assert_eq!(by_score_and_row(scored.into_iter()), [3, 1, 2, 0, 4]);
+    }
 
     #[test]
     fn it_orders_as_a_stable_sort_does() {

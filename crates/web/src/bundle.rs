@@ -9,6 +9,7 @@ use recsys_core::catalogue::{ItemFacts, ItemId, id_hash};
 use recsys_core::cowatch::{CoWatch, Neighbour};
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
+use recsys_core::order::by_score_and_row;
 use recsys_core::privacy::local;
 use recsys_core::rerank::Ranker;
 use recsys_core::session::SeenSet;
@@ -221,8 +222,9 @@ impl Local {
             };
             list.append(&mut slice.collect().list);
         }
-        list.sort_unstable_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
-        list.truncate(k);
+        let order = by_score_and_row(list.iter().map(|candidate: &Candidate| (candidate.score, candidate.row)));
+        let best = order.into_iter().take(k);
+        let list = best.filter_map(|index| list.get(index).cloned()).collect();
         Candidates {
             source,
             bundle: self.name.clone(),

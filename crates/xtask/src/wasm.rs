@@ -23,7 +23,7 @@ const FEATURES: [&str; 9] = [
 /// The crates that become wasm modules, each with its profile.
 pub(crate) const MODULES: [(&str, &str); 4] = [
     ("recsys-bench", "wasm"),
-    ("recsys-web", "wasm"),
+    ("recsys-web", "wasm-browser"),
     ("recsys-edge-worker", "wasm"),
     ("recsys-edge-encoder", "wasm-encoder"),
 ];
@@ -117,7 +117,7 @@ pub(crate) fn compile(package: &str, profile: &str) -> Result<PathBuf> {
 }
 
 fn browser(out: &Path) -> Result<()> {
-    let module = compile("recsys-web", "wasm")?;
+    let module = compile("recsys-web", "wasm-browser")?;
     fresh(out)?;
     Bindgen::new()
         .input_path(module)

@@ -1,6 +1,8 @@
 //! What is watched along with a viewer's clicks, looked up by candidate.
 
+use crate::cowatch::Neighbour;
 use crate::session::{Click, WINDOW};
+use std::collections::BinaryHeap;
 
 /// Co-watch of one item with the viewer's clicks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,14 +44,14 @@ impl Watched {
             last: zero_if(last_known),
         };
         // Item, place of the click from the newest, weight: sorted, sums have one order.
-        let mut pairs: Vec<(u32, usize, f32)> = Vec::new();
+        let mut pairs: BinaryHeap<(u32, usize, u16)> = BinaryHeap::new();
         for (place, click) in clicks.iter().rev().enumerate() {
-            let of = |n: &crate::cowatch::Neighbour| (n.item, place, n.weight());
+            let of = |n: &Neighbour| (n.item, place, n.weight);
             pairs.extend(click.neighbours.iter().map(of));
         }
-        pairs.sort_unstable_by_key(|&(item, place, _)| (item, place));
         let mut items: Vec<(u32, CoWatched)> = Vec::new();
-        for (item, place, weight) in pairs {
+        for (item, place, weight) in pairs.into_sorted_vec() {
+            let weight = Neighbour { item, weight }.weight();
             if items.last().is_none_or(|&(before, _)| before != item) {
                 items.push((item, none));
             }

@@ -175,8 +175,8 @@ fn contributions(matrix: &Matrix, row: &[f32], explainer: &Explainer<'_>) -> Opt
         contribution: out[column] as f32,
         typical: (typical[column] / matrix.rows() as f64) as f32,
     };
-    let mut features: Vec<Contribution> = FEATURES.iter().enumerate().map(one).collect();
-    features.sort_by(|a, b| b.effect().abs().total_cmp(&a.effect().abs()));
+    let features: Vec<Contribution> = FEATURES.iter().enumerate().map(one).collect();
+    let features = by_falling(features, |contribution| contribution.effect().abs());
     Some(Contributions {
         expected: out[FEATURE_COUNT] as f32,
         features,
@@ -245,14 +245,20 @@ fn reasons(matrix: &Matrix, row: &[f32], scorer: Scorer<'_>) -> Vec<Reason> {
 /// The positive effects, strongest first; one for each wording.
 fn strongest(mut reasons: Vec<Reason>) -> Vec<Reason> {
     reasons.retain(|reason| reason.effect > 0.0);
-    reasons.sort_by(|a, b| b.effect.total_cmp(&a.effect));
     let mut kept: Vec<Reason> = Vec::with_capacity(MAX_REASONS);
-    for reason in reasons {
+    for reason in by_falling(reasons, |reason| reason.effect) {
         if kept.len() < MAX_REASONS && kept.iter().all(|other| other.words() != reason.words()) {
             kept.push(reason);
         }
     }
     kept
+}
+
+/// Sorted by falling key; equal keys keep their order.
+fn by_falling<T: Copy>(list: Vec<T>, key: impl Fn(&T) -> f32) -> Vec<T> {
+    let keys: Vec<f32> = list.iter().map(key).collect();
+    let order = descending(&keys).into_iter();
+    order.filter_map(|index| list.get(index).copied()).collect()
 }
 
 /// The lower median of a column's known values.

@@ -271,12 +271,11 @@ impl Shard {
         } else {
             self.scan(&view, options.k, scratch, accept)
         };
-        let mut found: Vec<Scored> = scratch.best.drain().map(|Reverse(s)| s).collect();
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        found.truncate(options.k);
+        let found = std::mem::take(&mut scratch.best).into_sorted_vec();
         let hits = found
             .into_iter()
-            .map(|s| Hit {
+            .take(options.k)
+            .map(|Reverse(s)| Hit {
                 node: s.node,
                 row: s.row,
                 score: s.score,

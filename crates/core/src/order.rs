@@ -18,7 +18,8 @@ pub fn by_score_and_row(scored: impl Iterator<Item = (f32, u32)>) -> Vec<usize> 
 
 fn sort(keys: Vec<(f32, u32)>) -> Vec<usize> {
     let keyed = |(index, (value, tie)): (usize, (f32, u32))| (rising(value), Reverse(tie), Reverse(index));
-    let heap: BinaryHeap<(i32, Reverse<u32>, Reverse<usize>)> = keys.into_iter().enumerate().map(keyed).collect();
+    let heap: BinaryHeap<(i32, Reverse<u32>, Reverse<usize>)> =
+        keys.into_iter().enumerate().map(keyed).collect();
     let mut order = heap.into_sorted_vec();
     order.reverse();
     order.into_iter().map(|(_, _, Reverse(index))| index).collect()

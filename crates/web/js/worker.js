@@ -2,21 +2,6 @@
 
 import init, { Recommender } from "./recsys.js";
 
-const METHODS = new Set([
-  "record",
-  "recommend",
-  "search",
-  "explain",
-  "setMode",
-  "sent",
-  "forget",
-  "export",
-  "arm",
-  "log",
-  "flush",
-  "sheets",
-]);
-
 /** Milliseconds until counts are sent, drawn anew each time: a batch tells no time of what it counts. */
 const FLUSH_MS = { least: 60_000, most: 300_000 };
 
@@ -55,19 +40,16 @@ async function call(method, args) {
     if (args[0].aggregates) flushLater();
     return undefined;
   }
-  if (!METHODS.has(method)) {
-    throw named("UnknownMethod", `a Recommender has no method \`${method}\``);
-  }
   if (!recommender) {
     throw named("NotOpen", `\`${method}\` was called before \`open\` had succeeded`);
   }
-  return recommender[method](...args);
+  return recommender.call(method, args[0]);
 }
 
 function flushLater() {
   setTimeout(() => {
     // Counts that could not be sent wait for the next time.
-    queue = queue.then(() => recommender.flush()).catch(() => {}).then(flushLater);
+    queue = queue.then(() => recommender.call("flush")).catch(() => {}).then(flushLater);
   }, FLUSH_MS.least + Math.random() * (FLUSH_MS.most - FLUSH_MS.least));
 }
 

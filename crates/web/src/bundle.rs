@@ -14,10 +14,12 @@ use recsys_core::privacy::local;
 use recsys_core::rerank::Ranker;
 use recsys_core::session::SeenSet;
 use recsys_core::shard::{Hit, Query, Scratch, Shard};
-use std::collections::HashSet;
 
 /// The most bytes of local mode, all files together.
 const MAX_LOCAL_BYTES: u64 = 512 << 20;
+
+/// Which rows a search may give. One type for all callers, so that the module holds the search once.
+pub type Accept<'a> = &'a dyn Fn(u32) -> bool;
 
 /// What every mode holds of a bundle.
 pub struct Bundle {
@@ -162,7 +164,7 @@ impl Local {
         let mut hits = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
             let query = Query::new(shard, query).map_err(Failure::bad_reply)?;
-            let accept = |row| !seen.contains(&row);
+            let accept: Accept<'_> = &|row| !is_marked(&seen, row as usize);
             hits.push(shard.search(&query, &options, &mut self.scratch, accept).0);
         }
         Ok(self.collect(&hits, k, Source::Personal))
@@ -171,7 +173,7 @@ impl Local {
     /// The `k` most popular videos that were not seen, most popular first.
     pub fn popular(&self, k: usize, seen: &SeenSet) -> Candidates {
         let seen = self.rows(seen);
-        let accept = |row: usize| u32::try_from(row).is_ok_and(|row| !seen.contains(&row));
+        let accept = |row: usize| !is_marked(&seen, row);
         self.at_rows(&self.items.popular(k, accept), k)
     }
 
@@ -181,19 +183,28 @@ impl Local {
         self.at_rows(&[row], 1).list.pop()
     }
 
-    fn rows(&self, ids: &SeenSet) -> HashSet<u32> {
-        ids.iter()
-            .filter_map(|id| u32::try_from(self.items.row(id.as_str())?).ok())
-            .collect()
+    /// One a row of the item table: whether its id is among these.
+    fn rows(&self, ids: &SeenSet) -> Vec<bool> {
+        self.marked(ids.iter().filter_map(|id| self.items.row(id.as_str())))
+    }
+
+    fn marked(&self, rows: impl Iterator<Item = usize>) -> Vec<bool> {
+        let mut marked = vec![false; self.items.len()];
+        for row in rows {
+            if let Some(mark) = marked.get_mut(row) {
+                *mark = true;
+            }
+        }
+        marked
     }
 
     /// The videos at some rows, most popular first.
     fn at_rows(&self, rows: &[usize], k: usize) -> Candidates {
-        let wanted: HashSet<usize> = rows.iter().copied().collect();
+        let wanted = self.marked(rows.iter().copied());
         let score = |row: u32| self.items.popularity(row as usize);
         let in_shard = |shard: &Shard| {
             let nodes = (0u32..).zip(shard.rows());
-            let nodes = nodes.filter(|(_, row)| wanted.contains(&(**row as usize)));
+            let nodes = nodes.filter(|(_, row)| is_marked(&wanted, **row as usize));
             nodes
                 .map(|(node, &row)| Hit {
                     node,
@@ -222,7 +233,10 @@ impl Local {
             };
             list.append(&mut slice.collect().list);
         }
-        let order = by_score_and_row(list.iter().map(|candidate: &Candidate| (candidate.score, candidate.row)));
+        let order = by_score_and_row(
+            list.iter()
+                .map(|candidate: &Candidate| (candidate.score, candidate.row)),
+        );
         let best = order.into_iter().take(k);
         let list = best.filter_map(|index| list.get(index).cloned()).collect();
         Candidates {
@@ -232,6 +246,10 @@ impl Local {
             list,
         }
     }
+}
+
+fn is_marked(marked: &[bool], row: usize) -> bool {
+    marked.get(row).copied().unwrap_or(false)
 }
 
 fn open_shard(file: AlignedBytes, manifest: &Manifest) -> Result<Shard, Failure> {

@@ -7,6 +7,8 @@ use wasm_bindgen::JsValue;
 pub enum Kind {
     /// An argument is not what the types say.
     BadOption,
+    /// There is no such method.
+    UnknownMethod,
     /// The id is of no video that this browser knows.
     UnknownItem,
     /// No answer from the server, or one that says that it can't.
@@ -25,6 +27,7 @@ impl Kind {
     const fn name(self) -> &'static str {
         match self {
             Self::BadOption => "BadOption",
+            Self::UnknownMethod => "UnknownMethod",
             Self::UnknownItem => "UnknownItem",
             Self::Network => "Network",
             Self::Refused => "Refused",
@@ -59,6 +62,14 @@ impl Failure {
     #[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
     pub fn bad_reply(error: impl ToString) -> Self {
         Self::new(Kind::BadReply, error.to_string())
+    }
+
+    /// A method that there is not.
+    pub fn unknown_method(method: &str) -> Self {
+        Self::new(
+            Kind::UnknownMethod,
+            format!("a Recommender has no method `{method}`"),
+        )
     }
 
     /// A slate that is not at hand, or has other videos.

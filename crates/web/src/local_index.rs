@@ -1,5 +1,6 @@
 //! A shard and its item table by themselves, for pages that bring their own query vectors.
 
+use crate::bundle::Accept;
 use crate::failure::{Failure, Kind};
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use recsys_core::bytes::AlignedBytes;
@@ -63,7 +64,9 @@ impl LocalIndex {
             ef: count("ef", ef)?,
             strategy: if graph { Strategy::Graph } else { Strategy::Flat },
         };
-        let (hits, stats) = self.shard.search(&query, &options, &mut self.scratch, |_| true);
+        let (hits, stats) = self
+            .shard
+            .search(&query, &options, &mut self.scratch, (&|_| true) as Accept<'_>);
         let ids: Array = hits
             .iter()
             .map(|hit| JsValue::from_str(self.items.id(hit.row as usize)))

@@ -159,8 +159,17 @@ pub fn item_id(value: &JsValue) -> Result<ItemId, Failure> {
     ItemId::new(id).map_err(|error| bad(format!("explain: {error}")))
 }
 
+/// The name that `arm` is given.
+///
+/// # Errors
+/// `BadOption`: no text.
+pub fn experiment(value: &JsValue) -> Result<String, Failure> {
+    let name = value.as_string();
+    name.ok_or_else(|| bad("arm: the experiment is no text; expected its name"))
+}
+
 /// A refused argument.
-pub fn bad(message: impl Into<String>) -> Failure {
+fn bad(message: impl Into<String>) -> Failure {
     Failure::new(crate::failure::Kind::BadOption, message)
 }
 

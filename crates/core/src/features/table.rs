@@ -39,7 +39,7 @@ pub struct Feature {
     pub unit: &'static str,
     /// Lowest and highest possible value; infinite where there is no bound.
     pub range: (f32, f32),
-    /// When it is missing (NaN); empty if never.
+    /// When it is missing (NaN); empty if never, and in the browser's module, which does not show it.
     pub missing: &'static str,
     /// What it depends on.
     pub stage: Stage,

@@ -1,13 +1,14 @@
 //! The items that a viewer has had, newest last, bounded.
 
 use crate::catalogue::ItemId;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 /// Item ids in the order of their last sight; the oldest leave first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeenSet {
     order: VecDeque<ItemId>,
-    members: HashSet<ItemId>,
+    /// The same, ascending: looked up by halves, which for so few ids needs no hash table in the browser's module.
+    members: Vec<ItemId>,
 }
 
 impl SeenSet {
@@ -16,21 +17,23 @@ impl SeenSet {
 
     /// Adds an id as the newest, or moves it there.
     pub fn insert(&mut self, item: ItemId) {
-        if !self.members.insert(item.clone()) {
-            self.order.retain(|old| *old != item);
+        match self.members.binary_search(&item) {
+            Ok(_) => self.order.retain(|old| *old != item),
+            Err(place) => self.members.insert(place, item.clone()),
         }
         self.order.push_back(item);
         if self.order.len() > Self::MAX
             && let Some(oldest) = self.order.pop_front()
+            && let Ok(place) = self.members.binary_search(&oldest)
         {
-            self.members.remove(&oldest);
+            self.members.remove(place);
         }
     }
 
     /// Whether the id is in the set.
     #[must_use]
     pub fn contains(&self, item: &ItemId) -> bool {
-        self.members.contains(item)
+        self.members.binary_search(item).is_ok()
     }
 
     /// Ids, oldest first.

@@ -135,11 +135,11 @@ impl Store {
     /// # Errors
     /// `Storage`: nothing was changed.
     pub async fn write(&self, change: Change, memory: &Memory, lines: &Lines) -> Result<(), Failure> {
-        let text = to_json(&memory.to_state()).map_err(|error| self.failure(&thrown(&error)))?;
+        let text = to_json(&memory.to_state()).map_err(|error| self.failed(&thrown(&error)))?;
         let ended = change.write(&JsValue::from_str(&text), lines).await;
         match ended.map_err(|error| self.failure(&error))? {
             TransactionResult::Committed => Ok(()),
-            TransactionResult::Aborted => Err(self.failure(&"the browser took the change back")),
+            TransactionResult::Aborted => Err(self.failed("the browser took the change back")),
         }
     }
 
@@ -166,13 +166,41 @@ impl Store {
         })
     }
 
-    fn failure(&self, error: &impl std::fmt::Display) -> Failure {
+    fn failure(&self, error: &idb::Error) -> Failure {
+        self.failed(&reason(error))
+    }
+
+    fn failed(&self, reason: &str) -> Failure {
         let advice = "allow this site to store data, free some space, or choose another `database`; until then events \
             count only as long as the page is open";
         Failure::new(
             Kind::Storage,
-            format!("IndexedDB database {:?}: {error}; {advice}", self.name),
+            format!("IndexedDB database {:?}: {reason}; {advice}", self.name),
         )
+    }
+}
+
+/// The browser's own words, where the calls that are made here have some; idb's for every call there is are long.
+fn reason(error: &idb::Error) -> String {
+    use idb::Error as E;
+    match error {
+        E::IndexedDbNotFound(thrown_by)
+        | E::IndexedDbOpenFailed(thrown_by)
+        | E::IndexedDbDeleteFailed(thrown_by)
+        | E::TransactionOpenFailed(thrown_by)
+        | E::TransactionAbortError(thrown_by)
+        | E::TransactionCommitError(thrown_by)
+        | E::ObjectStoreNotFound(thrown_by)
+        | E::AddFailed(thrown_by)
+        | E::ClearFailed(thrown_by)
+        | E::CountFailed(thrown_by)
+        | E::DeleteFailed(thrown_by)
+        | E::GetFailed(thrown_by)
+        | E::GetAllFailed(thrown_by)
+        | E::GetAllKeysFailed(thrown_by)
+        | E::UpdateFailed(thrown_by) => thrown(thrown_by),
+        E::DomException(exception) => exception.message(),
+        _ => "the browser's store failed without a reason".to_owned(),
     }
 }
 

@@ -13,8 +13,9 @@ pub(crate) struct Args {
     rust: bool,
 }
 
-/// Crates that run natively.
-const NATIVE: [&str; 4] = ["recsys-core", "recsys-world", "recsys-cli", "xtask"];
+/// Crates that run natively and share their dependencies. xtask is built alone: cargo unifies features, and its own would
+/// have tract compiled once more.
+const NATIVE: [&str; 3] = ["recsys-core", "recsys-world", "recsys-cli"];
 /// Features of the core that only some crates turn on.
 const CORE_FEATURES: &str = "recsys-core/clip,recsys-core/import,recsys-core/statistics";
 
@@ -58,7 +59,16 @@ fn lints() -> Result<()> {
             .args(NATIVE.iter().flat_map(|p| ["-p", p]))
             .args(["--", "-D", "warnings"]),
     )?;
-    Ok(())
+    run_cargo(&[
+        "clippy",
+        "--quiet",
+        "--all-targets",
+        "-p",
+        "xtask",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn native_tests() -> Result<()> {
@@ -67,7 +77,7 @@ fn native_tests() -> Result<()> {
     let mut command = cargo();
     command.args(["test", "--quiet", "--features", CORE_FEATURES]);
     exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))?;
-    // Alone: together, the browser's features would compile tract once more.
+    run_cargo(&["test", "--quiet", "-p", "xtask"])?;
     run_cargo(&["test", "--quiet", "-p", "recsys-web"])
 }
 

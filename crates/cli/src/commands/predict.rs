@@ -164,13 +164,15 @@ fn write_contributions(
     let mut line = vec![0.0; model.class_count() * (features + 1)];
     for row in matrix.chunks(features) {
         explainer.contributions(row, &mut line)?;
+        // In f32, as scores are: the digits beyond are rounding.
+        let line: Vec<f32> = line.iter().map(|&part| part as f32).collect();
         write_line(&line, out)?;
     }
     Ok(())
 }
 
-fn write_line(values: &[impl ToString], out: &mut impl Write) -> Result<()> {
-    let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+fn write_line(values: &[f32], out: &mut impl Write) -> Result<()> {
+    let values: Vec<String> = values.iter().map(f32::to_string).collect();
     writeln!(out, "{}", values.join(",")).context("standard output")
 }
 

@@ -179,7 +179,7 @@ impl<'a> Replay<'a> {
     }
 
     /// Histories as a browser keeps them that has this bundle: the items' counts, and `co_watch`, as they stand there.
-    pub fn as_served(self, co_watch: Option<&'a CoWatch>) -> Self {
+    pub fn served(self, co_watch: Option<&'a CoWatch>) -> Self {
         let served = Some(Served { co_watch });
         Self { served, ..self }
     }

@@ -2,7 +2,7 @@
 
 mod write;
 
-pub use write::BundleWriter;
+pub use write::{BundleWriter, Trainable};
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::bytes::AlignedBytes;

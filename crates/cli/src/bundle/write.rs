@@ -127,13 +127,22 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
+/// What training puts into a bundle.
+pub struct Trainable<'a> {
+    /// The compact model.
+    pub ranker: &'a [u8],
+    /// What is watched along with what.
+    pub co_watch: &'a [u8],
+    /// The model card, JSON.
+    pub card: &'a [u8],
+}
+
 impl Bundle {
     /// Publishes this bundle again under the next sequence with another ranker and co-watch file, and with facts changed
     /// by `facts_of` (statistics, say); vectors and sprites stay as they are.
     pub fn replace_ranker(
         &self,
-        ranker: &[u8],
-        co_watch: &[u8],
+        files: &Trainable<'_>,
         facts_of: impl Fn(usize, ItemFacts) -> ItemFacts,
     ) -> Result<()> {
         let writer = BundleWriter::new(self.dir())?;
@@ -154,8 +163,9 @@ impl Bundle {
             "bin",
             &items::to_bytes(&records, &self.items().dictionaries()),
         )?;
-        manifest.ranker = Some(writer.add("ranker", "bin", ranker)?);
-        manifest.co_watch = Some(writer.add("cowatch", "bin", co_watch)?);
+        manifest.ranker = Some(writer.add("ranker", "bin", files.ranker)?);
+        manifest.co_watch = Some(writer.add("cowatch", "bin", files.co_watch)?);
+        manifest.model_card = Some(writer.add("modelcard", "json", files.card)?);
         writer.republish(manifest)
     }
 

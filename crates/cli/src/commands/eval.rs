@@ -6,6 +6,7 @@ pub(super) mod samples;
 
 use super::log::{LogArgs, bar, share};
 use super::slates::SlateFile;
+use super::train::dataset::Dataset;
 use crate::bundle::Bundle;
 use crate::replay::{Catalogue, Moment, SAMPLED_ARM};
 use anyhow::{Context, Result, ensure};
@@ -49,6 +50,9 @@ pub struct Args {
     /// Write the evaluated slates here as JSON Lines, with each path's NDCG at the smallest -k.
     #[arg(long, value_name = "FILE")]
     save_slates: Option<PathBuf>,
+    /// Write the evaluated slates' features here in the layout of `train --save-data`, with slates.jsonl beside them.
+    #[arg(long, value_name = "DIR", conflicts_with = "save_slates")]
+    save_data: Option<PathBuf>,
     /// Print one JSON array.
     #[arg(long)]
     json: bool,
@@ -95,7 +99,8 @@ pub fn run(args: &Args) -> Result<()> {
     let split_ms = replay.split_ms(args.train_share);
     let mut samples = Samples::new(args.k.clone(), args.candidates);
     let mut paths = Paths::new(&bundle, &catalogue, policy, args.candidates, args.seed);
-    let mut slates = SlateFile::create(args.save_slates.as_deref())?;
+    let mut slates = SlateFile::create(args.slates_file()?.as_deref())?;
+    let mut dataset = Dataset::default();
     let longest = args.k.iter().copied().max().unwrap_or(1);
     let evaluate = |moment: Moment<'_>| -> Result<()> {
         let slate = moment.slate;
@@ -103,7 +108,10 @@ pub fn run(args: &Args) -> Result<()> {
             return Ok(());
         }
         if let Some(ndcg) = measure(&moment, &catalogue, &mut paths, &mut samples, longest)? {
-            slates.add(&moment, &moment.unseen(&catalogue), ndcg, &catalogue)?;
+            // A slate of positives alone is in neither.
+            if args.save_data.is_none() || dataset.add(&moment, &catalogue, i64::MAX)? {
+                slates.add(&moment, &moment.unseen(&catalogue), ndcg, &catalogue)?;
+            }
         }
         Ok(())
     };
@@ -112,6 +120,9 @@ pub fn run(args: &Args) -> Result<()> {
     replay.run(evaluate, |done| progress.inc(done))?;
     progress.finish_and_clear();
     slates.finish()?;
+    if let Some(folder) = &args.save_data {
+        dataset.write(folder, None)?;
+    }
     ensure!(
         !samples.is_empty(),
         "{}: none of the newest slates of arm `{}` has a positive and a viewer with an earlier click; log more, or \
@@ -137,6 +148,17 @@ pub(super) fn policy_of(bundle: &Bundle) -> Policy {
         eprintln!("warning: the bundle does not know {name:?} of its policy; that rule is left out");
     }
     policy
+}
+
+impl Args {
+    /// Where slates are written, if anywhere.
+    fn slates_file(&self) -> Result<Option<PathBuf>> {
+        let Some(folder) = &self.save_data else {
+            return Ok(self.save_slates.clone());
+        };
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        Ok(Some(folder.join("slates.jsonl")))
+    }
 }
 
 fn check(args: &Args) -> Result<()> {

@@ -32,6 +32,16 @@ pub enum LabelArg {
     Watch,
 }
 
+impl LabelArg {
+    /// A positive in words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Click => "click",
+            Self::Watch => "watch of at least 30 seconds",
+        }
+    }
+}
+
 impl From<LabelArg> for Label {
     fn from(label: LabelArg) -> Self {
         match label {

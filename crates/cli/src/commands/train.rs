@@ -1,18 +1,22 @@
 //! `recsys train`: events → features → LightGBM → the bundle's ranker and statistics.
 
-mod bias;
-mod dataset;
+pub mod bias;
+mod card;
+pub mod dataset;
 
 use super::log::{LogArgs, bar, share};
 use super::python::Python;
 use super::slates::SlateFile;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Trainable};
+use crate::clock;
 use crate::replay::{Catalogue, Moment, Replay, Statistics};
 use anyhow::{Context, Result, ensure};
 use bias::Examination;
+use card::{Card, Data};
 use clap::{Args as ClapArgs, ValueEnum};
 use dataset::Dataset;
 use recsys_core::features::FEATURES;
+use recsys_core::manifest::sha256_hex;
 use recsys_core::npy;
 use recsys_core::rerank::Ranker;
 use recsys_core::trees::{format, import};
@@ -47,6 +51,9 @@ pub struct Args {
     /// Write the training slates here as JSON Lines.
     #[arg(long, value_name = "FILE")]
     save_slates: Option<PathBuf>,
+    /// Also keep what LightGBM reads in this folder, for other rankers (models/ranker/neural.py).
+    #[arg(long, value_name = "DIR")]
+    save_data: Option<PathBuf>,
     /// Also keep LightGBM's own model file here.
     #[arg(long, value_name = "FILE")]
     save_model: Option<PathBuf>,
@@ -85,6 +92,8 @@ struct Task {
 struct Trained {
     rounds: u32,
     validation_ndcg: f64,
+    parameters: BTreeMap<String, serde_json::Value>,
+    libraries: BTreeMap<String, String>,
     gain: BTreeMap<String, f64>,
 }
 
@@ -121,10 +130,17 @@ pub fn run(args: &Args) -> Result<()> {
     let (trained, ranker) = train(args, &dataset, examination.as_ref())?;
 
     let end_ms = replay.end_ms();
-    bundle.replace_ranker(&ranker, &counts.co_watch_bytes(), |row, mut facts| {
+    let card = card(args, &replay, &dataset, &trained, &ranker)?;
+    let files = Trainable {
+        ranker: &ranker,
+        co_watch: &counts.co_watch_bytes(),
+        card: &serde_json::to_vec_pretty(&card)?,
+    };
+    bundle.replace_ranker(&files, |row, mut facts| {
         counts.apply(&mut facts, row, end_ms);
         facts
     })?;
+    write(&args.bundle.join(CARD_FILE), card.markdown().as_bytes())?;
     let report = Report {
         slates: dataset.slates(),
         rows: dataset.rows(),
@@ -137,6 +153,41 @@ pub fn run(args: &Args) -> Result<()> {
         bundle: Bundle::open(&args.bundle)?.id().to_owned(),
     };
     print(&report, args.json)
+}
+
+/// The model card for people, beside the manifest; the bundle names its JSON form.
+const CARD_FILE: &str = "MODEL_CARD.md";
+
+fn card(
+    args: &Args,
+    replay: &Replay<'_>,
+    dataset: &Dataset,
+    trained: &Trained,
+    ranker: &[u8],
+) -> Result<Card> {
+    let (from_ms, to_ms) = dataset.times_ms();
+    let sampling = &args.log.sampling;
+    Ok(Card {
+        created: clock::now_rfc3339(),
+        recsys: env!("CARGO_PKG_VERSION"),
+        ranker_sha256: sha256_hex(ranker),
+        data: Data {
+            events_sha256: sha256_hex(&read(&args.log.events)?),
+            events: replay.len(),
+            from_ms,
+            to_ms,
+            label: args.log.label.name(),
+            negatives: sampling.negatives,
+            slates: dataset.slates(),
+            rows: dataset.rows(),
+            positives: dataset.positives(),
+        },
+        parameters: trained.parameters.clone(),
+        libraries: trained.libraries.clone(),
+        rounds: trained.rounds,
+        validation_ndcg_at_10: trained.validation_ndcg,
+        features: card::inputs(&trained.gain),
+    })
 }
 
 /// The rows of the slates before the split, and every item's counts after the last event.
@@ -187,6 +238,10 @@ fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> R
         &folder.path().join("task.json"),
         &serde_json::to_vec_pretty(&task)?,
     )?;
+    if let Some(kept) = &args.save_data {
+        dataset.write(kept, examination)?;
+        write(&kept.join("task.json"), &serde_json::to_vec_pretty(&task)?)?;
+    }
     let trained = fit(&python, folder.path(), task.rounds)?;
     let text = read(&folder.path().join("model.txt"))?;
     let ranker = import_checked(&text, folder.path(), dataset)?;

@@ -14,13 +14,13 @@ const SMOOTHING: f64 = 50.0;
 
 /// Impressions and positives by position, of slates in random order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PositionCounts(Vec<(u64, u64)>);
+pub struct PositionCounts(Vec<(u64, u64)>);
 
 impl PositionCounts {
     /// Positions further down are all counted together.
     const POSITIONS: usize = 100;
 
-    pub(super) fn add(&mut self, position: u32, positive: bool) {
+    pub fn add(&mut self, position: u32, positive: bool) {
         let place = usize::try_from(position).map_or(Self::POSITIONS, |place| place.min(Self::POSITIONS));
         if self.0.len() <= place {
             self.0.resize(place + 1, (0, 0));
@@ -32,11 +32,11 @@ impl PositionCounts {
 
 /// Probability that a position is looked at, relative to the most looked-at one.
 #[derive(Clone, Debug)]
-pub(super) struct Examination(Vec<f64>);
+pub struct Examination(Vec<f64>);
 
 impl Examination {
     /// `None` where there are too few positives to tell.
-    pub(super) fn estimate(counts: &PositionCounts) -> Option<Self> {
+    pub fn estimate(counts: &PositionCounts) -> Option<Self> {
         let total = counts
             .0
             .iter()
@@ -54,7 +54,7 @@ impl Examination {
     }
 
     /// How much a positive at a position counts: at least 1.
-    pub(super) fn weight(&self, position: u32) -> f64 {
+    pub fn weight(&self, position: u32) -> f64 {
         let place = usize::try_from(position)
             .unwrap_or(usize::MAX)
             .min(self.0.len().saturating_sub(1));
@@ -63,7 +63,7 @@ impl Examination {
             .map_or(1.0, |share| (1.0 / share).min(MAX_WEIGHT))
     }
 
-    pub(super) fn into_shares(self) -> Vec<f64> {
+    pub fn into_shares(self) -> Vec<f64> {
         self.0
     }
 }

@@ -16,17 +16,19 @@ const MIN_SLATES: usize = 100;
 /// Slates with at least one positive and one negative, shown to viewers with at least one click: the others teach a
 /// pairwise ranker nothing, or are ranked by popularity at serving.
 #[derive(Default)]
-pub(super) struct Dataset {
+pub struct Dataset {
     /// rows × [`FEATURE_COUNT`].
     features: Vec<f32>,
     labels: Vec<f32>,
     slates: Vec<Vec<Shown>>,
+    /// Of the first and the last slate.
+    times_ms: (i64, i64),
     uniform_clicks: PositionCounts,
 }
 
 impl Dataset {
     /// Adds a slate that was shown before `split_ms`; says whether it teaches anything.
-    pub(super) fn add(&mut self, moment: &Moment<'_>, catalogue: &Catalogue, split_ms: i64) -> Result<bool> {
+    pub fn add(&mut self, moment: &Moment<'_>, catalogue: &Catalogue, split_ms: i64) -> Result<bool> {
         if moment.slate.ts_ms >= split_ms {
             return Ok(false);
         }
@@ -47,12 +49,16 @@ impl Dataset {
         self.features.extend_from_slice(matrix.values());
         self.labels
             .extend(shown.iter().map(|item| f32::from(u8::from(item.positive))));
+        if self.slates.is_empty() {
+            self.times_ms.0 = moment.slate.ts_ms;
+        }
+        self.times_ms.1 = moment.slate.ts_ms;
         self.slates.push(shown);
         Ok(true)
     }
 
     /// Whether there is enough to learn from.
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         ensure!(
             self.slates.len() >= MIN_SLATES,
             "only {} slates of the training share have a positive, a negative and a viewer with an earlier click; \
@@ -63,7 +69,8 @@ impl Dataset {
     }
 
     /// Writes what train.py reads; returns the number of slates before validation.
-    pub(super) fn write(&self, folder: &Path, examination: Option<&Examination>) -> Result<usize> {
+    pub fn write(&self, folder: &Path, examination: Option<&Examination>) -> Result<usize> {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let mut slates: Vec<f32> = Vec::with_capacity(self.slates.len() * 2);
         for shown in &self.slates {
             slates.extend([shown.len() as f32, slate_weight(shown, examination) as f32]);
@@ -75,24 +82,29 @@ impl Dataset {
         Ok(self.slates.len() - validation)
     }
 
-    pub(super) fn uniform_clicks(&self) -> &PositionCounts {
+    pub fn uniform_clicks(&self) -> &PositionCounts {
         &self.uniform_clicks
     }
 
-    pub(super) fn slates(&self) -> usize {
+    /// Times of the first and the last slate, in milliseconds since 1970-01-01 UTC.
+    pub fn times_ms(&self) -> (i64, i64) {
+        self.times_ms
+    }
+
+    pub fn slates(&self) -> usize {
         self.slates.len()
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.labels.len()
     }
 
-    pub(super) fn positives(&self) -> usize {
+    pub fn positives(&self) -> usize {
         self.labels.iter().filter(|&&label| label > 0.0).count()
     }
 
     /// Features of the first `rows` rows, or of all where there are fewer.
-    pub(super) fn first_rows(&self, rows: usize) -> &[f32] {
+    pub fn first_rows(&self, rows: usize) -> &[f32] {
         &self.features[..self.features.len().min(rows * FEATURE_COUNT)]
     }
 }

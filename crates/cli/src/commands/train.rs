@@ -35,6 +35,10 @@ pub struct Args {
     /// Share of the slates, the earliest ones, to train on; the rest is for `recsys eval`.
     #[arg(long, default_value_t = 0.8, value_parser = share)]
     train_share: f64,
+    /// Leave out this share of the slates, the earliest ones: those of the time that the bundle's vectors were made from, if
+    /// they know what viewers chose. There the vectors give away the answers, and the ranker would trust them too much.
+    #[arg(long, default_value_t = 0.0)]
+    train_from: f64,
     /// Weigh clicks by the inverse of how often their position is looked at, as the slates of the arm `uniform` show
     /// it, or not at all.
     #[arg(long, value_enum, default_value_t = BiasArg::Uniform)]
@@ -116,6 +120,11 @@ struct Report {
 /// # Errors
 /// Unreadable or unusable events, too few of them, no Python, a failed training, or a bundle that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
+    ensure!(
+        (0.0..args.train_share).contains(&args.train_from),
+        "--train-from {}: expected a share from 0 to below --train-share",
+        args.train_from
+    );
     let bundle = Bundle::open(&args.bundle)?;
     let catalogue = Catalogue::of(&bundle)?;
     let replay = args.log.replay(&catalogue)?;
@@ -193,7 +202,10 @@ fn card(
 /// The rows of the slates before the split, and every item's counts after the last event.
 fn collect(args: &Args, replay: &Replay<'_>, catalogue: &Catalogue) -> Result<(Dataset, Statistics)> {
     let split_ms = replay.split_ms(args.train_share);
-    let all = replay.slates_before(split_ms);
+    let from_ms = replay.split_ms(args.train_from);
+    let all = replay
+        .slates_before(split_ms)
+        .saturating_sub(replay.slates_before(from_ms));
     let wanted = args.max_slates.map_or(all, |most| all.min(most as usize));
     let mut dataset = Dataset::default();
     let mut slates = SlateFile::create(args.save_slates.as_deref())?;
@@ -201,6 +213,9 @@ fn collect(args: &Args, replay: &Replay<'_>, catalogue: &Catalogue) -> Result<(D
     progress.set_length(replay.len() as u64);
     let mut met = 0;
     let add = |moment: Moment<'_>| {
+        if moment.slate.ts_ms < from_ms {
+            return Ok(());
+        }
         // The slates at which `wanted` of `all` grows by one, to whole numbers.
         let due = met * wanted / all.max(1) != (met + 1) * wanted / all.max(1);
         met += 1;

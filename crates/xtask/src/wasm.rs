@@ -22,7 +22,7 @@ const FEATURES: [&str; 9] = [
 
 /// The crates that become wasm modules, each with its profile.
 pub(crate) const MODULES: [(&str, &str); 4] = [
-    ("recsys-bench", "wasm"),
+    ("recsys-bench", "wasm-browser"),
     ("recsys-web", "wasm-browser"),
     ("recsys-edge-worker", "wasm"),
     ("recsys-edge-encoder", "wasm-encoder"),

@@ -75,7 +75,7 @@ pub(super) fn run() -> Result<Vec<Row>> {
 
 /// As `recsys.wasm` is made.
 fn build(out: &Path) -> Result<()> {
-    let module = wasm::compile("recsys-bench", "wasm")?;
+    let module = wasm::compile("recsys-bench", "wasm-browser")?;
     wasm::fresh(out)?;
     Bindgen::new()
         .input_path(module)

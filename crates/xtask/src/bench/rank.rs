@@ -63,7 +63,7 @@ fn prepare() -> Result<Bench> {
     })?;
     let native = step("the kernel, natively", || build(None, "release"))?;
     let wasm = step("the kernel as wasm", || {
-        let module = build(Some("wasm32-wasip1"), "wasm")?;
+        let module = build(Some("wasm32-wasip1"), "wasm-browser")?;
         let copy = folder.join("score.wasm");
         std::fs::copy(&module, &copy).with_context(|| module.display().to_string())?;
         wasm::optimise(&copy, "-O3")?;

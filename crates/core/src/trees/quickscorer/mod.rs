@@ -2,12 +2,12 @@
 //! each answer strikes leaves out of a bitmask; the lowest leaf left is the row's.
 //!
 //! This is `QuickScorer` (Lucchese et al., SIGIR 2015), with the bytes of the masks side by side over the rows as in
-//! `RapidScorer` (Ye et al., KDD 2018). Values become one-byte codes first ([`columns`]), so a compiler turns each loop
-//! over [`LANES`] into a few SIMD instructions. Only [`membership`] has a version of its own for WebAssembly. Both and
-//! the walk give the same scores, bit for bit.
+//! `RapidScorer` (Ye et al., KDD 2018). Values become one-byte codes first ([`columns`]), so each step over [`LANES`] is a
+//! few SIMD instructions ([`lanes`], [`membership`]). All versions of these and the walk give the same scores, bit for bit.
 
 mod columns;
 mod compile;
+mod lanes;
 mod membership;
 #[cfg(test)]
 mod tests;
@@ -15,6 +15,7 @@ mod tests;
 use super::model::Model;
 use columns::{Codes, Columns};
 pub(super) use compile::thresholds;
+use lanes::{above, clear, exits};
 use membership::PIECE;
 
 /// Rows of a block.
@@ -157,10 +158,7 @@ impl Block<'_> {
         let end = tree.numerical_end as usize;
         for split in &scorer.numerical[at.numerical..end] {
             let codes = &self.codes.numbers[split.column as usize];
-            let mut right = [0; LANES];
-            for (right, code) in right.iter_mut().zip(codes) {
-                *right = if *code > split.code { 0xff } else { 0 };
-            }
+            let right = above(codes, split.code);
             split.strike.apply(&right, masks);
         }
         at.numerical = end;
@@ -200,26 +198,4 @@ impl Strike {
             clear(&mut masks[last % PLANES], right, self.bits[1]);
         }
     }
-}
-
-#[inline]
-fn clear(mask: &mut Lanes<u8>, right: &Lanes<u8>, bits: u8) {
-    for (mask, right) in mask.iter_mut().zip(right) {
-        *mask &= !(right & bits);
-    }
-}
-
-/// The lowest leaf left to each row.
-#[inline]
-fn exits(masks: &[Lanes<u8>]) -> Lanes<u8> {
-    let mut exits = [0; LANES];
-    for (byte, mask) in masks.iter().enumerate().rev() {
-        let base = 8 * byte as u8;
-        for (exit, &mask) in exits.iter_mut().zip(mask) {
-            // The ones below the lowest set bit are as many as its index.
-            let lowest = (mask.wrapping_sub(1) & !mask).count_ones() as u8;
-            *exit = if mask == 0 { *exit } else { base + lowest };
-        }
-    }
-    exits
 }

@@ -3,16 +3,11 @@
 // Helpers of tests fail by panicking, as tests do.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
+use common::{Folder, assert_says, recsys};
 use recsys_core::npy::Matrix;
 use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use tempfile::TempDir;
-
-fn recsys(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_recsys"));
-    command.args(args).stdin(Stdio::null()).output().unwrap()
-}
 
 /// Runs, must succeed, and returns what it printed.
 fn said(args: &[&str]) -> String {
@@ -28,30 +23,10 @@ fn json_of(args: &[&str]) -> Value {
 
 /// Runs, must fail with exit code 1 and all of these words.
 fn refused(args: &[&str], words: &[&str]) {
-    let output = recsys(args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {error}");
-    for word in words {
-        assert!(error.contains(word), "{args:?}: expected {word:?} in {error}");
-    }
+    assert_says(&common::refused(args), words);
 }
 
-struct Folder(TempDir);
-
 impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.path(name), bytes).unwrap();
-        self.path(name).display().to_string()
-    }
-
     /// A bundle of 40 videos, `v0` to `v39`.
     fn bundle(&self) -> String {
         let value = |i: usize| ((i * i % 1013 * 7919 % 1013) as f32 - 506.0) / 506.0;

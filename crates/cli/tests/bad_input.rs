@@ -3,58 +3,14 @@
 // Helpers of tests fail by panicking, as tests do.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{Folder, assert_says, recsys, refused};
 use recsys_core::npy::Matrix;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use tempfile::TempDir;
-
-fn recsys(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_recsys"))
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-/// Runs, must fail, and returns what it said.
-fn refused(args: &[&str]) -> String {
-    let output = recsys(args);
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(
-        output.status.code(),
-        Some(1),
-        "{args:?} should be refused: {said}"
-    );
-    assert!(!said.contains("panicked"), "{said}");
-    said
-}
-
-fn assert_says(said: &str, words: &[&str]) {
-    for word in words {
-        assert!(said.contains(word), "expected {word:?} in: {said}");
-    }
-}
-
-struct Folder(TempDir);
+use std::path::Path;
+use std::process::Command;
 
 impl Folder {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        std::fs::write(self.path(name), bytes).unwrap();
-        self.text(name)
-    }
-
     /// Names of what is left in the folder, hidden files included.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.0.path())

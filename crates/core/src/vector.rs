@@ -2,29 +2,44 @@
 
 use thiserror::Error;
 
-/// Lanes that [`dot`] sums apart, so that the compiler may use SIMD without changing the order of additions.
+/// Lanes that [`dot`] sums apart, so that SIMD does not change the order of additions.
 const LANES: usize = 8;
 
 /// Dot product in a fixed order of additions. The vectors have one length; what a longer one has more is not read.
 #[must_use]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
-    let mut sums = [0.0f32; LANES];
-    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let tail: f32 = a_lanes
-        .remainder()
-        .iter()
-        .zip(b_lanes.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
-    for (x, y) in a_lanes.zip(b_lanes) {
+    let ((a_lanes, a_tail), (b_lanes, b_tail)) = (a[..n].as_chunks(), b[..n].as_chunks());
+    let tail: f32 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
+    let [a, b, c, d, e, f, g, h] = lane_sums(a_lanes, b_lanes);
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+fn lane_sums(a: &[[f32; LANES]], b: &[[f32; LANES]]) -> [f32; LANES] {
+    let mut sums = [0.0; LANES];
+    for (x, y) in a.iter().zip(b) {
         for lane in 0..LANES {
             sums[lane] += x[lane] * y[lane];
         }
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + b) + (c + d)) + ((e + f) + (g + h)) + tail
+    sums
+}
+
+/// Written out, because the browser's module is compiled for size, where a compiler leaves loops scalar.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+fn lane_sums(a: &[[f32; LANES]], b: &[[f32; LANES]]) -> [f32; LANES] {
+    use bytemuck::cast;
+    use core::arch::wasm32::{f32x4_add, f32x4_mul, f32x4_splat, v128};
+
+    let mut low = f32x4_splat(0.0);
+    let mut high = low;
+    for (x, y) in a.iter().zip(b) {
+        let ([x_low, x_high], [y_low, y_high]): ([v128; 2], [v128; 2]) = (cast(*x), cast(*y));
+        low = f32x4_add(low, f32x4_mul(x_low, y_low));
+        high = f32x4_add(high, f32x4_mul(x_high, y_high));
+    }
+    cast([low, high])
 }
 
 /// Normalised sum (and so mean) of vectors of one length.

@@ -31,9 +31,9 @@ pub(super) const CATEGORIES: usize = PIECES * PIECE_CODES - KNOWN;
 /// Thresholds in a table that is searched without branches.
 const TABLE: usize = 256;
 
-/// The code of the threshold with this index in its run.
-pub(super) const fn code(index: usize) -> i8 {
-    (index as i32 + OFFSET) as i8
+/// The lowest code above the threshold with this index in its run.
+pub(super) const fn code_above(index: usize) -> i8 {
+    (index as i32 + 1 + OFFSET) as i8
 }
 
 /// How numbers of one column are coded.
@@ -142,17 +142,18 @@ impl Columns {
     /// Codes of a block of at most [`LANES`] rows. Lanes without a row keep some code.
     pub(super) fn fill(&self, rows: &[f32], features: usize, codes: &mut Codes) {
         let mut values = [0.0; LANES];
+        let values = &mut values[..rows.len() / features];
         let mut columns = codes.numbers.iter_mut();
         for numbers in &self.numbers {
-            gather(rows, features, numbers.feature, &mut values);
-            let ranks = numbers.thresholds.ranks(&values);
+            gather(rows, features, numbers.feature, values);
+            let ranks = numbers.thresholds.ranks(values);
             for (column, codes) in numbers.columns.iter().zip(&mut columns) {
-                column.fill(&values, &ranks, codes);
+                column.fill(values, &ranks, codes);
             }
         }
         let mut columns = codes.categories.iter_mut();
         for categories in &self.categories {
-            gather(rows, features, categories.feature, &mut values);
+            gather(rows, features, categories.feature, values);
             for (&truncates_negative, places) in categories.columns.iter().zip(&mut columns) {
                 places.set(
                     values
@@ -164,7 +165,7 @@ impl Columns {
     }
 }
 
-fn gather(rows: &[f32], features: usize, feature: usize, values: &mut Lanes<f32>) {
+fn gather(rows: &[f32], features: usize, feature: usize, values: &mut [f32]) {
     for (value, row) in values.iter_mut().zip(rows.chunks_exact(features)) {
         *value = row[feature];
     }
@@ -172,7 +173,7 @@ fn gather(rows: &[f32], features: usize, feature: usize, values: &mut Lanes<f32>
 
 impl Thresholds {
     /// How many thresholds lie below each value; 0 for NaN.
-    fn ranks(&self, values: &Lanes<f32>) -> Lanes<u32> {
+    fn ranks(&self, values: &[f32]) -> Lanes<u32> {
         let mut ranks = [0; LANES];
         match self {
             Self::Table { values: table, steps } => {
@@ -195,7 +196,7 @@ impl Thresholds {
 }
 
 impl NumericalColumn {
-    fn fill(&self, values: &Lanes<f32>, ranks: &Lanes<u32>, codes: &mut Lanes<i8>) {
+    fn fill(&self, values: &[f32], ranks: &Lanes<u32>, codes: &mut Lanes<i8>) {
         let zero = if self.zero_is_missing { ZERO } else { -1.0 };
         for ((code, x), rank) in codes.iter_mut().zip(values).zip(ranks) {
             let in_run = rank.saturating_sub(self.start).min(RUN as u32) as i32;

@@ -4,11 +4,12 @@ use super::super::kernel::contains;
 use super::super::model::{Link, Model, Node, flags};
 use super::columns::{self, CATEGORIES, NumericalColumn, RUN};
 use super::membership::{self, PIECE, PIECE_CODES};
-use super::{Categorical, Numerical, PLANES, Plain, QuickScorer, Strike, Tree};
+use super::{Categorical, Numerical, PLANES, Plane, QuickScorer, Tree};
 use crate::order::ascend;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
-/// Most pieces of all bit tables, 4 MiB: categorical splits behind that are asked row by row.
+/// Most pieces of all bit tables, 4 MiB: trees that would need more are walked.
 const ALL_PIECES: usize = 1 << 18;
 
 impl QuickScorer {
@@ -32,48 +33,84 @@ impl QuickScorer {
             let first = first_leaf(root);
             let leaves = leaf_end - first;
             let end = nodes + leaves - 1;
-            let planes = leaves.div_ceil(8);
-            if planes <= PLANES {
-                for index in nodes..end {
-                    let node = &model.nodes[index];
+            let splits = nodes..end;
+            let mut planes = 0;
+            if leaves <= 8 * PLANES
+                && let Some(coded) = scorer.code(model, &coding, splits.clone())
+            {
+                let left_sides = model.nodes[splits].iter().map(|node| {
                     let [left, right] = node.children.map(first_leaf);
-                    scorer.add(model, &coding, index, strike(left - first, right - first));
+                    left - first..right - first
+                });
+                let coded: Vec<(Coded, Range<usize>)> = coded.into_iter().zip(left_sides).collect();
+                planes = leaves.div_ceil(8);
+                for byte in (0..planes).rev() {
+                    scorer.add_plane(&coded, byte);
                 }
             }
             scorer.trees.push(Tree {
-                numerical_end: scorer.numerical.len() as u32,
-                categorical_end: scorer.categorical.len() as u32,
-                plain_end: scorer.plain.len() as u32,
                 first_leaf: first as u32,
-                planes: if planes <= PLANES { planes as u8 } else { 0 },
+                planes: planes as u8,
             });
             nodes = end;
         }
         scorer
     }
 
-    fn add(&mut self, model: &Model, coding: &Coding, index: usize, strike: Strike) {
-        let node = &model.nodes[index];
-        if node.flags & flags::CATEGORICAL == 0 {
-            let (column, code) = coding.numerical(node);
-            return self.numerical.push(Numerical { column, code, strike });
-        }
-        match coding.categorical(model, node, ALL_PIECES - self.pieces.len()) {
-            Some((column, pieces)) => {
-                self.pieces.extend(pieces);
-                let pieces_end = self.pieces.len() as u32;
-                self.categorical.push(Categorical {
-                    column,
-                    pieces_end,
-                    strike,
-                });
+    /// A tree's splits in codes; `None` if one has none, because its feature has too many categories.
+    fn code(&mut self, model: &Model, coding: &Coding, splits: Range<usize>) -> Option<Vec<Coded>> {
+        let before = self.pieces.len();
+        let code = |node: &Node| {
+            if node.flags & flags::CATEGORICAL == 0 {
+                let (column, code) = coding.numerical(node);
+                return Some(Coded::Numerical { column, code });
             }
-            None => self.plain.push(Plain {
-                node: index as u32,
-                strike,
-            }),
+            let (column, pieces) = coding.categorical(model, node, ALL_PIECES - self.pieces.len())?;
+            let first = self.pieces.len() as u32;
+            self.pieces.extend(pieces);
+            let pieces = [first, self.pieces.len() as u32];
+            Some(Coded::Categorical { column, pieces })
+        };
+        let coded: Option<_> = model.nodes[splits].iter().map(code).collect();
+        if coded.is_none() {
+            self.pieces.truncate(before);
         }
+        coded
     }
+
+    /// Adds a byte of a tree's masks, with the splits whose left side has any of its eight leaves.
+    fn add_plane(&mut self, splits: &[(Coded, Range<usize>)], byte: usize) {
+        for (split, left_side) in splits {
+            let kept = !eight_of(left_side, 8 * byte);
+            match *split {
+                _ if kept == 0xff => {}
+                Coded::Numerical { column, code } => {
+                    self.numerical.push(Numerical { column, code, kept });
+                }
+                Coded::Categorical { column, pieces } => {
+                    self.categorical.push(Categorical { column, pieces, kept });
+                }
+            }
+        }
+        self.planes.push(Plane {
+            numerical_end: self.numerical.len() as u32,
+            categorical_end: self.categorical.len() as u32,
+        });
+    }
+}
+
+/// What a split asks of codes.
+#[derive(Clone, Copy)]
+enum Coded {
+    Numerical { column: u32, code: i8 },
+    Categorical { column: u32, pieces: [u32; 2] },
+}
+
+/// A bit for each leaf of the range among the eight from `start`.
+fn eight_of(leaves: &Range<usize>, start: usize) -> u8 {
+    (0..8).fold(0, |bits, bit| {
+        bits | u8::from(leaves.contains(&(start + bit))) << bit
+    })
 }
 
 /// The first leaf below each split. A child's index is above its parent's.
@@ -89,21 +126,6 @@ fn first_leaf(link: Link, first_leaves: &[u32]) -> usize {
     match link.resolve() {
         Ok(leaf) => leaf,
         Err(split) => first_leaves[split] as usize,
-    }
-}
-
-/// Leaves from `start` to before `end` of a tree's mask; there is at least one.
-fn strike(start: usize, end: usize) -> Strike {
-    let (first, last) = (start / 8, (end - 1) / 8);
-    let from_start = 0xff << (start % 8);
-    let to_end = 0xff >> (7 - (end - 1) % 8);
-    Strike {
-        bytes: [first as u8, last as u8],
-        bits: if first == last {
-            [from_start & to_end, 0]
-        } else {
-            [from_start, to_end]
-        },
     }
 }
 
@@ -162,7 +184,7 @@ impl Coding {
         let (key, index) = self.number(node);
         (
             self.numbers.partition_point(|column| *column < key) as u32,
-            columns::code(index),
+            columns::code_above(index),
         )
     }
 
@@ -170,7 +192,7 @@ impl Coding {
         self.known[usize::from(node.feature)].len() <= CATEGORIES
     }
 
-    /// The column of a categorical split, and the bit table of the codes that it sends left.
+    /// The column of a categorical split, and the bit table of its codes: 0 for those that it sends left.
     /// `None`: the feature has no codes, or the table more pieces than are free.
     fn categorical(&self, model: &Model, node: &Node, free: usize) -> Option<(u32, Vec<[u8; PIECE]>)> {
         let known = &self.known[usize::from(node.feature)];
@@ -179,7 +201,7 @@ impl Coding {
         }
         let key = category_key(node);
         let column = self.categories.partition_point(|column| *column < key) as u32;
-        let mut pieces = vec![[0; PIECE]; (columns::KNOWN + known.len()).div_ceil(PIECE_CODES)];
+        let mut pieces = vec![[0xff; PIECE]; (columns::KNOWN + known.len()).div_ceil(PIECE_CODES)];
         if pieces.len() > free {
             return None;
         }
@@ -192,7 +214,7 @@ impl Coding {
             .filter_map(|(category, code)| contains(set, *category).then_some(code));
         for code in members.chain(missing) {
             let (byte, bit) = membership::place(code);
-            table[usize::from(byte)] |= bit;
+            table[usize::from(byte)] &= !bit;
         }
         Some((column, pieces))
     }

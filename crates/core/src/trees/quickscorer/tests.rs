@@ -376,9 +376,9 @@ fn thresholds_beyond_a_byte_take_more_columns() {
 }
 
 #[test]
-fn categories_beyond_what_codes_can_tell_are_asked_row_by_row() {
+fn trees_with_categories_beyond_what_codes_can_tell_are_walked() {
     let mut rng = Rng::new(5);
-    for (categories, stride, row_by_row) in [
+    for (categories, stride, walked) in [
         (&[126], 1, false),
         (&[127], 1, false),
         (&[128], 900, false),
@@ -394,8 +394,10 @@ fn categories_beyond_what_codes_can_tell_are_asked_row_by_row() {
             ..KIND
         };
         let scorer: QuickScorer = Forest::draw(&mut rng, kind).check(&mut rng, [64, 90]).scorer;
-        assert_eq!(scorer.plain.is_empty(), !row_by_row, "{categories:?}");
-        assert_eq!(scorer.categorical.is_empty(), row_by_row, "{categories:?}");
+        let tree = scorer.trees[0];
+        assert_eq!(tree.planes == 0, walked, "{categories:?}");
+        assert_eq!(scorer.categorical.is_empty(), walked, "{categories:?}");
+        assert_eq!(scorer.pieces.is_empty(), walked, "{categories:?}");
     }
 }
 

@@ -217,16 +217,16 @@ test("where the owner has counts turned off, the module stops sending them", asy
   assert.equal(value, 1);
 });
 
-/** A copy of what the worker and the module read of the site, with experiments in its manifest. */
-async function siteWithExperiments(experiments) {
-  const site = path.join(work, "experiments");
+/** A copy of what the worker and the module read of the site, with these fields in its manifest. */
+async function siteWith(fields) {
+  const site = await mkdtemp(path.join(work, "site-"));
   for (const part of ["index.html", "icon.svg", "pkg", "bundle"]) {
     await cp(path.join(siteFromEnvironment(), part), path.join(site, part), { recursive: true });
   }
   const file = path.join(site, "bundle/manifest.json");
   const manifest = JSON.parse(await readFile(file, "utf8"));
   await rm(file);
-  await writeFile(file, JSON.stringify({ ...manifest, experiments }));
+  await writeFile(file, JSON.stringify({ ...manifest, ...fields }));
   return site;
 }
 
@@ -236,7 +236,7 @@ test("a browser keeps its arm, shows that arm's rules, logs it and counts it onc
     { name: "capped", weight: 1, policy: { caps: { perCategory: 1 } } },
   ];
   const site = await startSite({
-    site: await siteWithExperiments([{ name: "list", arms }]),
+    site: await siteWith({ experiments: [{ name: "list", arms }] }),
     encoder: "unbound",
     aggregates: { token: TOKEN },
   });
@@ -271,6 +271,77 @@ test("a browser keeps its arm, shows that arm's rules, logs it and counts it onc
       seen.set(value.arm, value);
     }
     assert.deepEqual([...seen.keys()].sort(), ["capped", "control"], "both arms are dealt");
+  } finally {
+    await site.dispose();
+  }
+});
+
+test("exploration logs its exact propensities, and a rule without a code is told", async () => {
+  const policy = {
+    exploration: { positions: [2, 4], pool: 20 },
+    boosts: [{ creator: "A creator that no video has", add: 0.5 }],
+  };
+  const site = await startSite({ site: await siteWith({ policy }), encoder: "unbound" });
+  try {
+    const { value } = await inBrowser(site.url, {}, async () => {
+      const slates = [];
+      for (let page = 0; page < 8; page += 1) {
+        const slate = await rec.recommend({ k: 6 });
+        await rec.record({ event: "impression", request: slate.request });
+        slates.push({ degraded: slate.degraded, ids: slate.items.map(({ item }) => item.id) });
+      }
+      return { slates, log: await rec.log() };
+    });
+    assert.match(value.slates[0].degraded, /policy names what this bundle lacks: A creator that no video has/);
+    const shown = parsed(value.log).filter(({ event }) => event === "impression");
+    assert.equal(shown.length, 48);
+    for (const { position, propensity } of shown) {
+      // Two places for twenty videos; positions in the log start at 0.
+      assert.equal(propensity, [1, 3].includes(position) ? 0.1 : 1, `position ${position}`);
+    }
+    // The other places stay, and chance has its way with these two.
+    const [first, ...others] = value.slates.map(({ ids }) => ids);
+    for (const ids of others) assert.deepEqual([ids[0], ids[2]], [first[0], first[2]]);
+    assert.ok(new Set(value.slates.map(({ ids }) => ids[1])).size > 2);
+  } finally {
+    await site.dispose();
+  }
+});
+
+test("two interleaved lists share each page, and each click counts for the list that brought it", async () => {
+  const arms = [{ name: "plain" }, { name: "varied", policy: { lambda: 0.2 } }];
+  const site = await startSite({
+    site: await siteWith({ experiments: [{ name: "duel", interleave: true, arms }] }),
+    encoder: "unbound",
+    aggregates: { token: TOKEN },
+  });
+  try {
+    const { value } = await inBrowser(site.url, { aggregates: true }, async () => {
+      const first = await rec.recommend({ k: 1 });
+      // So that the two lists differ: without a slate, it counts for none.
+      await rec.record({ event: "click", item: first.items[0].item.id });
+      const slate = await rec.recommend({ k: 10 });
+      await rec.record({ event: "impression", request: slate.request });
+      await rec.record({ event: "click", item: slate.items[3].item.id, request: slate.request });
+      await rec.flush();
+      const sent = (await rec.sent()).find(({ url }) => url.endsWith("/v1/aggregates"));
+      return {
+        request: slate.request,
+        ids: slate.items.map(({ item }) => item.id),
+        log: await rec.log(),
+        counts: JSON.parse(sent.body).arms,
+      };
+    });
+    assert.equal(new Set(value.ids).size, 10);
+    const shown = parsed(value.log).filter(({ event, request }) => event === "impression" && request === value.request);
+    const teams = shown.map(({ arm }) => arm);
+    assert.deepEqual([...new Set(teams)].sort(), ["duel=plain", "duel=varied"]);
+    // Team draft: of each two places one is each list's.
+    for (let pair = 0; pair < 10; pair += 2) assert.notEqual(teams[pair], teams[pair + 1], `places ${pair} and ${pair + 1}`);
+    const outcomes = new Map();
+    for (const { arm, outcomes: n } of value.counts) outcomes.set(`duel=${arm}`, n);
+    const other = teams[3] === "duel=plain" ? "duel=varied" : "duel=plain";
+    assert.ok(outcomes.get(teams[3]) > (outcomes.get(other) ?? 0), JSON.stringify(value.counts));
   } finally {
     await site.dispose();
   }

@@ -32,6 +32,7 @@ export interface OpenOptions {
     language?: string;
     /** A group of the site's own, 0 to 255. */
     segment?: number;
+    /** Default: found by pointer, screen and user agent; `undefined` for none. */
     device?: "phone" | "tablet" | "desktop" | "tv";
   };
   /**

@@ -6,6 +6,22 @@
 const WORKER_URL = new URL("./worker.js", import.meta.url);
 const PRIVATE = Symbol("use Recommender.open()");
 
+/** The class of this device, by its main pointer and by the shorter side of its screen in CSS pixels. */
+function deviceClass() {
+  if (/\bTV\b|SmartTV|Web0S|Tizen(?!.*Mobile)/i.test(navigator.userAgent)) return "tv";
+  if (!matchMedia("(pointer: coarse)").matches) return "desktop";
+  // Where Android and its browsers draw the line.
+  return Math.min(screen.width, screen.height) < 600 ? "phone" : "tablet";
+}
+
+/** Options with the device's class, where the page says nothing of it. What is no object is for Rust to refuse. */
+function withDevice(options) {
+  const user = options?.userFeatures ?? {};
+  return typeof options === "object" && typeof user === "object"
+    ? { ...options, userFeatures: { device: deviceClass(), ...user } }
+    : options;
+}
+
 /** An `Error` with a name that a program can test. */
 function namedError(name, message) {
   const error = new Error(message);
@@ -38,7 +54,7 @@ export class Recommender {
   static async open(options) {
     const recommender = new Recommender(PRIVATE);
     try {
-      await recommender.#call("open", options);
+      await recommender.#call("open", withDevice(options));
     } catch (error) {
       recommender.close();
       throw error;

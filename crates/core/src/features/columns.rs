@@ -64,7 +64,7 @@ pub static FEATURES: [Feature; 41] = [
     },
     Feature {
         name: "device",
-        meaning: "declared class of device: 0 phone, 1 tablet, 2 desktop, 3 television",
+        meaning: "class of device, found in the browser unless declared: 0 phone, 1 tablet, 2 desktop, 3 television",
         unit: "category",
         range: (0.0, 3.0),
         missing: documented("not declared"),

@@ -10,6 +10,7 @@ use crate::slate::Context;
 use crate::types::{Explanation, Item, Slate, Timings};
 use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::catalogue::ItemId;
+use recsys_core::experiments::Treatment;
 use recsys_core::features::UserFeatures;
 use recsys_core::privacy::standard;
 use recsys_core::session::WINDOW;
@@ -42,7 +43,12 @@ impl Recommender {
             ts_ms: now_ms,
             places,
         };
-        let notes = [fallback, candidates.degraded.clone(), self.ranker_note()];
+        let notes = [
+            fallback,
+            candidates.degraded.clone(),
+            self.ranker_note(),
+            policy_note(&treatment),
+        ];
         let slate = Slate {
             items,
             request: Some(request),
@@ -228,7 +234,13 @@ impl Recommender {
 }
 
 /// Notes as one text; `None` where there is none.
-fn joined(notes: [Option<String>; 3]) -> Option<String> {
+/// Rules that the bundle's item table has no names for do nothing, and the owner should know.
+fn policy_note(treatment: &Treatment) -> Option<String> {
+    let unknown = &treatment.unknown;
+    (!unknown.is_empty()).then(|| format!("the policy names what this bundle lacks: {}", unknown.join(", ")))
+}
+
+fn joined(notes: [Option<String>; 4]) -> Option<String> {
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }

@@ -4,15 +4,15 @@
 //! set names. A feature has several columns of codes where its splits disagree about missing values, or where its
 //! thresholds are more than a byte can rank: then each column covers a run of them.
 
-use super::super::kernel::ZERO;
 use super::membership::{PIECE_CODES, PIECES, Places};
+use super::ranks::{self, TABLE, Table};
 use super::{LANES, Lanes};
 
 /// Thresholds that one column covers: ranks 0 to 253 become codes -127 to 126.
 pub(super) const RUN: usize = 253;
 
 /// What is added to a rank.
-const OFFSET: i32 = -127;
+pub(super) const OFFSET: i32 = -127;
 
 /// The code below all others: a missing number, for splits that send it left.
 pub(super) const MISSING_LEFT: i8 = i8::MIN;
@@ -28,9 +28,6 @@ pub(super) const KNOWN: usize = 2;
 /// Categories of a feature that can have codes.
 pub(super) const CATEGORIES: usize = PIECES * PIECE_CODES - KNOWN;
 
-/// Thresholds in a table that is searched without branches.
-const TABLE: usize = 256;
-
 /// The lowest code above the threshold with this index in its run.
 pub(super) const fn code_above(index: usize) -> i8 {
     (index as i32 + 1 + OFFSET) as i8
@@ -43,18 +40,15 @@ pub(super) struct NumericalColumn {
     pub(super) start: u32,
     /// [`MISSING_LEFT`] or [`MISSING_RIGHT`].
     pub(super) missing: i8,
-    /// `|x| <= 1e-35` is missing.
-    pub(super) zero_is_missing: bool,
+    /// Numbers up to this magnitude are missing: `kernel::ZERO`, or a negative number for none.
+    pub(super) missing_up_to: f32,
 }
 
 /// The thresholds of a feature, ascending and distinct.
 #[derive(Debug, Clone, PartialEq)]
 enum Thresholds {
-    /// Up to 255, filled up with infinity; the search takes `steps`.
-    Table {
-        values: Box<[f32; TABLE]>,
-        steps: u32,
-    },
+    Short(Table),
+    /// [`TABLE`] or more.
     Long(Vec<f32>),
 }
 
@@ -115,10 +109,7 @@ impl Columns {
     ) {
         self.number_columns += columns.len();
         let thresholds = if thresholds.len() < TABLE {
-            let mut values = Box::new([f32::INFINITY; TABLE]);
-            let steps = (thresholds.len() + 1).next_power_of_two().ilog2();
-            values[..thresholds.len()].copy_from_slice(&thresholds);
-            Thresholds::Table { values, steps }
+            Thresholds::Short(Table::new(&thresholds))
         } else {
             Thresholds::Long(thresholds)
         };
@@ -142,21 +133,21 @@ impl Columns {
     /// Codes of a block of at most [`LANES`] rows. Lanes without a row keep some code.
     pub(super) fn fill(&self, rows: &[f32], features: usize, codes: &mut Codes) {
         let mut values = [0.0; LANES];
-        let values = &mut values[..rows.len() / features];
+        let n = rows.len() / features;
         let mut columns = codes.numbers.iter_mut();
         for numbers in &self.numbers {
-            gather(rows, features, numbers.feature, values);
-            let ranks = numbers.thresholds.ranks(values);
+            gather(rows, features, numbers.feature, &mut values);
+            let ranks = numbers.thresholds.ranks(&values, n);
             for (column, codes) in numbers.columns.iter().zip(&mut columns) {
-                column.fill(values, &ranks, codes);
+                *codes = ranks::codes(column, &values, &ranks);
             }
         }
         let mut columns = codes.categories.iter_mut();
         for categories in &self.categories {
-            gather(rows, features, categories.feature, values);
+            gather(rows, features, categories.feature, &mut values);
             for (&truncates_negative, places) in categories.columns.iter().zip(&mut columns) {
                 places.set(
-                    values
+                    values[..n]
                         .iter()
                         .map(|x| categories.known.code(*x, truncates_negative)),
                 );
@@ -165,47 +156,24 @@ impl Columns {
     }
 }
 
-fn gather(rows: &[f32], features: usize, feature: usize, values: &mut [f32]) {
+fn gather(rows: &[f32], features: usize, feature: usize, values: &mut Lanes<f32>) {
     for (value, row) in values.iter_mut().zip(rows.chunks_exact(features)) {
         *value = row[feature];
     }
 }
 
 impl Thresholds {
-    /// How many thresholds lie below each value; 0 for NaN.
-    fn ranks(&self, values: &[f32]) -> Lanes<u32> {
-        let mut ranks = [0; LANES];
+    /// How many thresholds lie below each of the first `n` values; 0 for NaN.
+    fn ranks(&self, values: &Lanes<f32>, n: usize) -> Lanes<u32> {
         match self {
-            Self::Table { values: table, steps } => {
-                for step in (0..*steps).rev() {
-                    let half = 1 << step;
-                    for (rank, x) in ranks.iter_mut().zip(values) {
-                        let probe = table[(*rank + half - 1) as usize % TABLE];
-                        *rank += if probe < *x { half } else { 0 };
-                    }
-                }
-            }
+            Self::Short(table) => table.ranks(values, n),
             Self::Long(thresholds) => {
-                for (rank, x) in ranks.iter_mut().zip(values) {
+                let mut ranks = [0; LANES];
+                for (rank, x) in ranks.iter_mut().zip(&values[..n]) {
                     *rank = thresholds.partition_point(|threshold| threshold < x) as u32;
                 }
+                ranks
             }
-        }
-        ranks
-    }
-}
-
-impl NumericalColumn {
-    fn fill(&self, values: &[f32], ranks: &Lanes<u32>, codes: &mut Lanes<i8>) {
-        let zero = if self.zero_is_missing { ZERO } else { -1.0 };
-        for ((code, x), rank) in codes.iter_mut().zip(values).zip(ranks) {
-            let in_run = rank.saturating_sub(self.start).min(RUN as u32) as i32;
-            let missing = x.is_nan() || x.abs() <= zero;
-            *code = if missing {
-                self.missing
-            } else {
-                (in_run + OFFSET) as i8
-            };
         }
     }
 }

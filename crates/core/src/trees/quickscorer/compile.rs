@@ -1,10 +1,10 @@
 //! A forest to what [`QuickScorer`] scores with.
 
-use super::super::kernel::contains;
+use super::super::kernel::{ZERO, contains};
 use super::super::model::{Link, Model, Node, flags};
 use super::columns::{self, CATEGORIES, NumericalColumn, RUN};
 use super::membership::{self, PIECE, PIECE_CODES};
-use super::{Categorical, Numerical, PLANES, Plane, QuickScorer, Tree};
+use super::{Categorical, MOST_LEAVES, Numerical, Plane, QuickScorer, Tree};
 use crate::order::ascend;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -18,8 +18,10 @@ impl QuickScorer {
         let coding = Coding::of(model);
         let mut scorer = Self {
             columns: coding.columns(),
+            leaves: model.leaves.iter().map(|leaf| f64::from(*leaf)).collect(),
             ..Self::default()
         };
+        scorer.leaves.resize(model.leaves.len() + MOST_LEAVES, 0.0);
         let first_leaves = first_leaves(model);
         let first_leaf = |link: Link| first_leaf(link, &first_leaves);
         let leaf_ends = model
@@ -35,7 +37,7 @@ impl QuickScorer {
             let end = nodes + leaves - 1;
             let splits = nodes..end;
             let mut planes = 0;
-            if leaves <= 8 * PLANES
+            if leaves <= MOST_LEAVES
                 && let Some(coded) = scorer.code(model, &coding, splits.clone())
             {
                 let left_sides = model.nodes[splits].iter().map(|node| {
@@ -60,22 +62,28 @@ impl QuickScorer {
     /// A tree's splits in codes; `None` if one has none, because its feature has too many categories.
     fn code(&mut self, model: &Model, coding: &Coding, splits: Range<usize>) -> Option<Vec<Coded>> {
         let before = self.pieces.len();
-        let code = |node: &Node| {
-            if node.flags & flags::CATEGORICAL == 0 {
-                let (column, code) = coding.numerical(node);
-                return Some(Coded::Numerical { column, code });
-            }
-            let (column, pieces) = coding.categorical(model, node, ALL_PIECES - self.pieces.len())?;
-            let first = self.pieces.len() as u32;
-            self.pieces.extend(pieces);
-            let pieces = [first, self.pieces.len() as u32];
-            Some(Coded::Categorical { column, pieces })
-        };
-        let coded: Option<_> = model.nodes[splits].iter().map(code).collect();
-        if coded.is_none() {
-            self.pieces.truncate(before);
+        let mut coded = Vec::with_capacity(splits.len());
+        for node in &model.nodes[splits] {
+            let code = if node.flags & flags::CATEGORICAL == 0 {
+                coding.numerical(node)
+            } else {
+                self.categorical(model, coding, node)
+            };
+            let Some(code) = code else {
+                self.pieces.truncate(before);
+                return None;
+            };
+            coded.push(code);
         }
-        coded
+        Some(coded)
+    }
+
+    fn categorical(&mut self, model: &Model, coding: &Coding, node: &Node) -> Option<Coded> {
+        let first = self.pieces.len() as u32;
+        let (column, pieces) = coding.categorical(model, node, ALL_PIECES - self.pieces.len())?;
+        self.pieces.extend(pieces);
+        let pieces = [first, self.pieces.len() as u32];
+        Some(Coded::Categorical { column, pieces })
     }
 
     /// Adds a byte of a tree's masks, with the splits whose left side has any of its eight leaves.
@@ -102,7 +110,7 @@ impl QuickScorer {
 /// What a split asks of codes.
 #[derive(Clone, Copy)]
 enum Coded {
-    Numerical { column: u32, code: i8 },
+    Numerical { column: u16, code: i8 },
     Categorical { column: u32, pieces: [u32; 2] },
 }
 
@@ -180,12 +188,14 @@ impl Coding {
         (number_key(node, index / RUN), index % RUN)
     }
 
-    fn numerical(&self, node: &Node) -> (u32, i8) {
+    /// A numerical split; `None` if its column's number is too large.
+    fn numerical(&self, node: &Node) -> Option<Coded> {
         let (key, index) = self.number(node);
-        (
-            self.numbers.partition_point(|column| *column < key) as u32,
-            columns::code_above(index),
-        )
+        let column = self.numbers.partition_point(|column| *column < key);
+        Some(Coded::Numerical {
+            column: u16::try_from(column).ok()?,
+            code: columns::code_above(index),
+        })
     }
 
     fn is_coded(&self, node: &Node) -> bool {
@@ -241,7 +251,7 @@ fn column(key: u64) -> NumericalColumn {
         } else {
             columns::MISSING_LEFT
         },
-        zero_is_missing: key & 1 == 1,
+        missing_up_to: if key & 1 == 1 { ZERO } else { -1.0 },
     }
 }
 

@@ -9,6 +9,7 @@ mod columns;
 mod compile;
 mod lanes;
 mod membership;
+mod ranks;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +22,11 @@ use membership::PIECE;
 /// Rows of a block.
 pub(super) const LANES: usize = 64;
 
-/// Bytes of the largest leaf mask: trees of more leaves are walked.
+/// Bytes of the largest leaf mask.
 const PLANES: usize = 32;
+
+/// Leaves of the largest tree that has masks; larger ones are walked.
+const MOST_LEAVES: usize = 8 * PLANES;
 
 /// One value a row of the block.
 type Lanes<T> = [T; LANES];
@@ -30,7 +34,7 @@ type Lanes<T> = [T; LANES];
 /// A numerical split and a byte of the masks: rows with a code below this one go left.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Numerical {
-    column: u32,
+    column: u16,
     code: i8,
     /// The bits left to rows that go right.
     kept: u8,
@@ -72,6 +76,8 @@ pub(super) struct QuickScorer {
     categorical: Vec<Categorical>,
     /// The bit tables of all sets.
     pieces: Vec<[u8; PIECE]>,
+    /// The model's, and zeros behind, so that there are [`MOST_LEAVES`] from any tree's first leaf on.
+    leaves: Vec<f64>,
 }
 
 /// Where the next tree's planes and splits begin.
@@ -99,22 +105,27 @@ impl QuickScorer {
         let mut at = Position::default();
         let mut start = 0;
         for (class, (&end, &base)) in model.class_ends.iter().zip(&model.base).enumerate() {
-            let mut sums = [f64::from(base); LANES];
-            let sums = &mut sums[..n];
+            let mut sums = [[f64::from(base); 4]; LANES / 4];
+            let sums = &mut sums[..n.div_ceil(4)];
             for (tree, &root) in self.trees[start..end].iter().zip(&model.roots[start..end]) {
-                if tree.planes == 0 {
-                    for (row, sum) in rows.chunks_exact(model.features).zip(&mut *sums) {
-                        *sum += f64::from(model.leaf(root, row));
+                let leaves = self.leaves[tree.first_leaf as usize..].first_chunk::<MOST_LEAVES>();
+                if let (Some(leaves), 1..) = (leaves, tree.planes) {
+                    let exits = lanes::each(self.exits(tree, codes, &mut at));
+                    let (exits, _) = exits.as_chunks();
+                    for (sums, [e, f, g, h]) in sums.iter_mut().zip(exits) {
+                        let [a, b, c, d] = sums;
+                        *a += leaves[usize::from(*e)];
+                        *b += leaves[usize::from(*f)];
+                        *c += leaves[usize::from(*g)];
+                        *d += leaves[usize::from(*h)];
                     }
                 } else {
-                    let exits = lanes::each(self.exits(tree, codes, &mut at));
-                    let leaves = &model.leaves[tree.first_leaf as usize..];
-                    for (sum, exit) in sums.iter_mut().zip(&exits) {
-                        *sum += f64::from(leaves[usize::from(*exit)]);
+                    for (row, sum) in rows.chunks_exact(model.features).zip(sums.as_flattened_mut()) {
+                        *sum += f64::from(model.leaf(root, row));
                     }
                 }
             }
-            for (out, sum) in out.chunks_exact_mut(model.base.len()).zip(sums) {
+            for (out, sum) in out.chunks_exact_mut(model.base.len()).zip(sums.as_flattened()) {
                 out[class] = *sum as f32;
             }
             start = end;
@@ -131,7 +142,7 @@ impl QuickScorer {
             let plane = &self.planes[at.plane];
             let mut mask = lanes::all(0xff);
             for split in &self.numerical[at.numerical..plane.numerical_end as usize] {
-                let left = below(&codes.numbers[split.column as usize], split.code);
+                let left = below(&codes.numbers[usize::from(split.column)], split.code);
                 mask = strike(mask, left, split.kept);
             }
             for split in &self.categorical[at.categorical..plane.categorical_end as usize] {

@@ -20,6 +20,10 @@ const FEATURES: [&str; 9] = [
     "--enable-relaxed-simd",
 ];
 
+/// wasm-opt's passes over the browser's module. A second `-O3` finds 0.15 % more, and the sections that are dropped are for
+/// tools.
+pub(crate) const BROWSER_PASSES: [&str; 4] = ["-O3", "-O3", "--strip-producers", "--strip-target-features"];
+
 /// The crates that become wasm modules, each with its profile.
 pub(crate) const MODULES: [(&str, &str); 4] = [
     ("recsys-bench", "wasm-browser"),
@@ -137,7 +141,7 @@ fn browser(out: &Path) -> Result<()> {
         .omit_default_module_path(false)
         .typescript(true)
         .generate(out)?;
-    optimise(&out.join("recsys_bg.wasm"), "-O3")?;
+    optimise(&out.join("recsys_bg.wasm"), &BROWSER_PASSES)?;
     // The file on the wire is named recsys.wasm.
     std::fs::rename(out.join("recsys_bg.wasm"), out.join("recsys.wasm"))?;
     let glue = out.join("recsys.js");
@@ -168,18 +172,18 @@ fn worker(package: &str, profile: &str, level: &str, objects: &[&str], out: &Pat
             .reset_state_function(true)
             .force_enable_abort_handler(true)
             .generate(out)?;
-        optimise(&out.join("index_bg.wasm"), level)?;
+        optimise(&out.join("index_bg.wasm"), &[level])?;
         shim::write(out, objects)
     })
 }
 
-/// `level` as wasm-opt writes it.
-pub(crate) fn optimise(wasm: &Path, level: &str) -> Result<()> {
+/// `passes` as wasm-opt writes them.
+pub(crate) fn optimise(wasm: &Path, passes: &[&str]) -> Result<()> {
     let optimised = wasm.with_extension("opt");
     let mut command = Command::new("node_modules/.bin/wasm-opt");
     exec(
         command
-            .arg(level)
+            .args(passes)
             .args(FEATURES)
             .arg(wasm)
             .arg("-o")

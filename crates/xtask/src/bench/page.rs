@@ -83,5 +83,5 @@ fn build(out: &Path) -> Result<()> {
         .web(true)?
         .omit_default_module_path(false)
         .generate(out)?;
-    wasm::optimise(&out.join("recsys_bench_bg.wasm"), "-O3")
+    wasm::optimise(&out.join("recsys_bench_bg.wasm"), &wasm::BROWSER_PASSES)
 }

@@ -66,7 +66,7 @@ fn prepare() -> Result<Bench> {
         let module = build(Some("wasm32-wasip1"), "wasm-browser")?;
         let copy = folder.join("score.wasm");
         std::fs::copy(&module, &copy).with_context(|| module.display().to_string())?;
-        wasm::optimise(&copy, "-O3")?;
+        wasm::optimise(&copy, &wasm::BROWSER_PASSES)?;
         Ok(copy)
     })?;
     let onnxruntime = onnxruntime_version()?;

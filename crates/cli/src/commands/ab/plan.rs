@@ -100,7 +100,11 @@ pub fn run(args: &Args) -> Result<()> {
     }
     println!(
         "from {} to {}, alpha {}, power {}",
-        answer.baseline, answer.treatment, answer.alpha, answer.power
+        answer.baseline,
+        // A product such as 0.05 × 1.1 has digits that nobody asked for.
+        (answer.treatment * 1e9).round() / 1e9,
+        answer.alpha,
+        answer.power
     );
     for (what, need) in [
         ("one look at the end", &answer.fixed),

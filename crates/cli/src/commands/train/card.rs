@@ -72,7 +72,7 @@ impl Card {
         );
         let mut text = format!(
             "# Model card: ranker\n\nMade {} by recsys {}. SHA-256 of the ranker: `{}`.\n\n## Data\n\n{} events, SHA-256 \
-             `{}`. The training slates lie between {} and {} (milliseconds since 1970-01-01 UTC): {} slates, {negatives}; {} \
+             `{}`. The training slates lie between {} and {}: {} slates, {negatives}; {} \
              rows, {} positives; a positive is a {}.\n\n## Training\n\n{} rounds. Validation NDCG@10 {:.4}, on the newest 15 % \
              of the training slates, which also chose the number of rounds; `recsys eval` measures on later ones.\n\n",
             self.created,
@@ -80,8 +80,8 @@ impl Card {
             self.ranker_sha256,
             data.events,
             data.events_sha256,
-            data.from_ms,
-            data.to_ms,
+            date(data.from_ms),
+            date(data.to_ms),
             data.slates,
             data.rows,
             data.positives,
@@ -113,6 +113,15 @@ impl Card {
     }
 }
 
+/// The day of a moment, in UTC; the number where it lies outside the calendar.
+fn date(ms: i64) -> String {
+    let moment = jiff::Timestamp::from_millisecond(ms);
+    moment.map_or_else(
+        |_| ms.to_string(),
+        |moment| moment.strftime("%Y-%m-%d").to_string(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,8 +136,8 @@ mod tests {
             data: Data {
                 events_sha256: "cd".to_owned(),
                 events: 9,
-                from_ms: 1,
-                to_ms: 2,
+                from_ms: 1_782_000_000_000,
+                to_ms: i64::MAX,
                 label: "click",
                 negatives: Some(99),
                 slates: 3,
@@ -145,7 +154,7 @@ mod tests {
         for part in [
             "`ab`",
             "`cd`",
-            "99 negatives",
+            "between 2026-06-21 and 9223372036854775807: 3 slates, drawn, 99 negatives",
             "lightgbm 4.7.0",
             "- `num_leaves`: 15",
             "NDCG@10 0.2500",

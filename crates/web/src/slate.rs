@@ -11,7 +11,7 @@ use crate::types::{
 use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::experiments::Treatment;
 use recsys_core::experiments::interleave::Team;
-use recsys_core::features::{self, DimensionError, Matrix, UserFeatures};
+use recsys_core::features::{self, DimensionError, Feature, Matrix, UserFeatures};
 use recsys_core::policy::Slot;
 use recsys_core::rerank::{self, Drafted, Page, Ranked, Ranker, explain, rerank_interleaved};
 
@@ -196,9 +196,17 @@ impl Context<'_> {
 
 /// The split of a score as the page gets it.
 fn contributions(split: &rerank::Contributions) -> Contributions {
+    // A category has no more or less to put in words.
+    let plain = |feature: &Feature| {
+        if feature.categorical {
+            feature.high
+        } else {
+            feature.meaning
+        }
+    };
     let one = |part: &rerank::Contribution| Contribution {
         feature: part.feature.name,
-        label: part.words().unwrap_or(part.feature.meaning),
+        label: part.words().unwrap_or(plain(part.feature)),
         value: Some(part.value).filter(|value| value.is_finite()),
         unit: part.feature.unit,
         contribution: part.contribution,

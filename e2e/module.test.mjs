@@ -67,6 +67,10 @@ test("a wrong argument is an error with a name and a remedy, and the next call w
       () => rec.recommend({ k: "ten" }),
       () => rec.search({ text: "" }),
       () => rec.setMode("stealth"),
+      () => Recommender.open(null),
+      () => Recommender.open("standard"),
+      () => Recommender.open({ endpoint: location.origin, userFeatures: "25-34" }),
+      () => Recommender.open({ endpoint: location.origin, userFeatures: { device: "watch" } }),
     ];
     const errors = [];
     for (const attempt of tries) {

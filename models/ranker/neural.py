@@ -5,9 +5,9 @@
 TRAIN_FOLDER and EVAL_FOLDER were written with `--save-data`. Inputs: each feature standardised by the training rows and
 cut to ±5, 0 where missing, and a missing indicator for features that ever are; categories one-hot for their 32 most
 frequent values. Hidden: 32 units, ReLU. Loss: softmax cross-entropy over each slate (ListNet's top-one loss; Cao et al.,
-ICML 2007), with weight decay on the first layer. The newest 15 % of the training slates decide when to stop. Prints NDCG@10 on EVAL_FOLDER with a 95 % interval
-over viewers, next to the paths that `recsys eval` measured, the paired difference to `trees`, and the bytes of its
-weights as f32.
+ICML 2007), with weight decay on the first layer. The newest 15 % of the training slates decide when to stop. Prints
+NDCG@10 on EVAL_FOLDER with a 95 % interval over viewers, next to the paths that `recsys eval` measured, the paired
+difference to `trees`, and the bytes of its weights as f32.
 """
 
 import json

@@ -17,9 +17,8 @@ function deviceClass() {
 /** Options with the device's class, where the page says nothing of it. What is no object is for Rust to refuse. */
 function withDevice(options) {
   const user = options?.userFeatures ?? {};
-  return typeof options === "object" && typeof user === "object"
-    ? { ...options, userFeatures: { device: deviceClass(), ...user } }
-    : options;
+  if (!options || typeof options !== "object" || typeof user !== "object") return options;
+  return { ...options, userFeatures: { device: deviceClass(), ...user } };
 }
 
 /** An `Error` with a name that a program can test. */

@@ -249,13 +249,11 @@ fn train(args: &Args, dataset: &Dataset, examination: Option<&Examination>) -> R
         leaves: 15,
         min_data_in_leaf: 50,
     };
-    write(
-        &folder.path().join("task.json"),
-        &serde_json::to_vec_pretty(&task)?,
-    )?;
+    let task_json = serde_json::to_vec_pretty(&task)?;
+    write(&folder.path().join("task.json"), &task_json)?;
     if let Some(kept) = &args.save_data {
         dataset.write(kept, examination)?;
-        write(&kept.join("task.json"), &serde_json::to_vec_pretty(&task)?)?;
+        write(&kept.join("task.json"), &task_json)?;
     }
     let trained = fit(&python, folder.path(), task.rounds)?;
     let text = read(&folder.path().join("model.txt"))?;

@@ -2,8 +2,9 @@
 //! each answer strikes leaves out of a bitmask; the lowest leaf left is the row's.
 //!
 //! This is `QuickScorer` (Lucchese et al., SIGIR 2015), with the bytes of the masks side by side over the rows as in
-//! `RapidScorer` (Ye et al., KDD 2018). Values become one-byte codes first ([`columns`]), so each step over [`LANES`] is a
-//! few SIMD instructions ([`lanes`], [`membership`]). All versions of these and the walk give the same scores, bit for bit.
+//! `RapidScorer` (Ye et al., KDD 2018). Values become one-byte codes first ([`columns`], [`ranks`]), so each step over
+//! [`LANES`] is a few SIMD instructions ([`lanes`], [`membership`]). All versions of these and the walk give the same
+//! scores, bit for bit.
 
 mod columns;
 mod compile;

@@ -1,10 +1,10 @@
-//! Scores rows: many at once by their leaf masks, a few by walking the trees.
+//! Scores rows: many at once, split by split, a few by walking the trees.
 //!
 //! Leaves are f32 and sums are f64, in the order of the trees, so a score is the same bit for bit natively
 //! and in WebAssembly, whatever the number of rows.
 
+use super::bitsliced::LANES;
 use super::model::{Link, Model, Node, flags};
-use super::quickscorer::LANES;
 use thiserror::Error;
 
 /// Below this many rows, walking is quicker than a block that is mostly empty.
@@ -45,11 +45,11 @@ impl Model {
             });
         }
         // A last block of few rows is walked.
-        let masked = if n % LANES < FEW { n - n % LANES } else { n };
-        let (masked_rows, rows) = rows.split_at(masked * features);
-        let (masked_out, out) = out.split_at_mut(masked * classes);
-        if masked > 0 {
-            self.scorer.score(self, masked_rows, masked_out);
+        let in_blocks = if n % LANES < FEW { n - n % LANES } else { n };
+        let (block_rows, rows) = rows.split_at(in_blocks * features);
+        let (block_out, out) = out.split_at_mut(in_blocks * classes);
+        if in_blocks > 0 {
+            self.scorer.score(self, block_rows, block_out);
         }
         for (row, out) in rows.chunks_exact(features).zip(out.chunks_exact_mut(classes)) {
             self.walk(row, out);

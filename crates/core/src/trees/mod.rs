@@ -8,13 +8,13 @@
 //!
 //! Everything but `import` goes into the browser's module, so it stays small.
 
+mod bitsliced;
 pub mod format;
 #[cfg(feature = "import")]
 pub mod import;
 mod kernel;
 mod model;
 mod output;
-mod quickscorer;
 mod shap;
 
 pub use crate::bytes::FormatError;

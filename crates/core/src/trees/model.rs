@@ -4,8 +4,8 @@
 //! on its left, then everything on its right. There are no child indices in such a stream, so cycles,
 //! shared nodes and dangling children cannot be expressed.
 
+use super::bitsliced::BitSliced;
 use super::output::{Activation, Output};
-use super::quickscorer::QuickScorer;
 use std::fmt::Display;
 use thiserror::Error;
 
@@ -126,7 +126,7 @@ pub struct Model {
     pub(super) set_ends: Vec<usize>,
     pub(super) words: Vec<u32>,
     /// Made from the rest once that is complete.
-    pub(super) scorer: QuickScorer,
+    pub(super) scorer: BitSliced,
 }
 
 impl Model {
@@ -181,7 +181,7 @@ impl Model {
             .sum()
     }
 
-    fn first_leaf(&self, mut link: Link) -> usize {
+    pub(super) fn first_leaf(&self, mut link: Link) -> usize {
         loop {
             match link.resolve() {
                 Ok(leaf) => return leaf,
@@ -279,7 +279,7 @@ impl Builder {
             covers: Vec::new(),
             set_ends: Vec::new(),
             words: Vec::new(),
-            scorer: QuickScorer::default(),
+            scorer: BitSliced::default(),
         };
         Ok(Self {
             model,
@@ -433,7 +433,7 @@ impl Builder {
         if self.model.covers.len() != self.model.leaves.len() {
             self.model.covers = Vec::new();
         }
-        self.model.scorer = QuickScorer::new(&self.model);
+        self.model.scorer = BitSliced::new(&self.model);
         Ok(self.model)
     }
 

@@ -2,9 +2,9 @@
 
 use super::{BYTE_FEATURES, FLOAT_COVERS, MAGIC, SPLIT, VERSION};
 use crate::bytes::Sink;
+use crate::trees::bitsliced::thresholds;
 use crate::trees::model::{Link, Model, Node, flags};
 use crate::trees::output::Activation;
-use crate::trees::quickscorer::thresholds;
 
 /// The bytes of a ranker file, as the [module](super) lays them out.
 pub fn to_bytes(model: &Model) -> Vec<u8> {

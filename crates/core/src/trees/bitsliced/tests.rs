@@ -1,7 +1,7 @@
 //! Properties against a plain walk of the same random trees, bit for bit, and checksums that hold on every target.
 
 use super::super::{Builder, Model, Output, Split, Test};
-use super::{LANES, QuickScorer};
+use super::{BitSliced, LANES};
 use crate::rng::SplitMix64;
 
 type Rng = SplitMix64;
@@ -177,11 +177,11 @@ impl Forest {
             let rows = self.rows(rng, n);
             let mut scores = vec![f32::NAN; n * self.classes.len()];
             model.score(&rows, &mut scores).unwrap();
-            let mut masked = vec![f32::NAN; scores.len()];
-            model.scorer.score(&model, &rows, &mut masked);
+            let mut sliced = vec![f32::NAN; scores.len()];
+            model.scorer.score(&model, &rows, &mut sliced);
             let expected: Vec<f32> = rows.chunks(features).flat_map(|row| self.walk(row)).collect();
             assert_eq!(bits(&scores), bits(&expected), "{n} rows");
-            assert_eq!(bits(&masked), bits(&expected), "{n} rows, all by masks");
+            assert_eq!(bits(&sliced), bits(&expected), "{n} rows, all sliced");
         }
         model
     }
@@ -294,7 +294,7 @@ fn random_forests_score_as_the_walk_does() {
 }
 
 #[test]
-fn leaves_up_to_256_are_masks_and_more_are_walked() {
+fn trees_up_to_256_leaves_are_sliced_and_more_are_walked() {
     let mut rng = Rng::new(3);
     for leaves in [1, 2, 8, 9, 32, 63, 64, 65, 128, 255, 256, 257, 300, 600] {
         let kind = Kind {
@@ -303,7 +303,7 @@ fn leaves_up_to_256_are_masks_and_more_are_walked() {
             ..KIND
         };
         let model = Forest::draw(&mut rng, kind).check(&mut rng, [1, 64, 100]);
-        assert_eq!(model.scorer.trees[0].planes == 0, leaves > 256, "{leaves} leaves");
+        assert_eq!(model.scorer.trees[0].leaves == 0, leaves > 256, "{leaves} leaves");
         let mixed = Kind {
             leaves,
             trees_of_classes: &[4, 3],
@@ -315,19 +315,9 @@ fn leaves_up_to_256_are_masks_and_more_are_walked() {
 }
 
 #[test]
-fn thresholds_beyond_a_byte_take_more_columns() {
+fn any_number_of_thresholds_is_ranked() {
     let mut rng = Rng::new(4);
-    for (thresholds, columns) in [
-        (200, 1),
-        (252, 1),
-        (253, 1),
-        (254, 2),
-        (255, 2),
-        (256, 2),
-        (506, 2),
-        (507, 3),
-        (900, 4),
-    ] {
+    for thresholds in [1, 2, 15, 16, 17, 200, 254, 255, 256, 257, 900] {
         // One tree that uses each threshold once, in a random order.
         let mut order: Vec<f32> = (0..thresholds).map(|index| index as f32 - 100.0).collect();
         rng.shuffle(&mut order);
@@ -360,8 +350,8 @@ fn thresholds_beyond_a_byte_take_more_columns() {
         };
         let model = forest.check(&mut rng, [64, 150]);
         assert_eq!(
-            model.scorer.columns.codes().numbers.len(),
-            columns,
+            model.scorer.columns.answers(),
+            thresholds + 1,
             "{thresholds} thresholds"
         );
     }
@@ -393,10 +383,10 @@ fn trees_with_categories_beyond_what_codes_can_tell_are_walked() {
             features: 2,
             ..KIND
         };
-        let scorer: QuickScorer = Forest::draw(&mut rng, kind).check(&mut rng, [64, 90]).scorer;
+        let scorer: BitSliced = Forest::draw(&mut rng, kind).check(&mut rng, [64, 90]).scorer;
         let tree = scorer.trees[0];
-        assert_eq!(tree.planes == 0, walked, "{categories:?}");
-        assert_eq!(scorer.categorical.is_empty(), walked, "{categories:?}");
+        assert_eq!(tree.leaves == 0, walked, "{categories:?}");
+        assert_eq!(scorer.memberships.is_empty(), walked, "{categories:?}");
         assert_eq!(scorer.pieces.is_empty(), walked, "{categories:?}");
     }
 }

@@ -1,10 +1,10 @@
-//! A forest to what [`QuickScorer`] scores with.
+//! A forest to what [`BitSliced`] scores with.
 
 use super::super::kernel::{ZERO, contains};
 use super::super::model::{Link, Model, Node, flags};
-use super::columns::{self, CATEGORIES, NumericalColumn, RUN};
-use super::membership::{self, PIECE, PIECE_CODES};
-use super::{Categorical, MOST_LEAVES, Numerical, Plane, QuickScorer, Tree};
+use super::columns::{self, CATEGORIES, NumericalColumn};
+use super::sets::{self, PIECE, PIECE_CODES};
+use super::{BitSliced, MOST_LEAVES, Membership, Split, Tree};
 use crate::order::ascend;
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Most pieces of all bit tables, 4 MiB: trees that would need more are walked.
 const ALL_PIECES: usize = 1 << 18;
 
-impl QuickScorer {
+impl BitSliced {
     /// For a model whose trees are complete.
     pub(in super::super) fn new(model: &Model) -> Self {
         let coding = Coding::of(model);
@@ -22,122 +22,71 @@ impl QuickScorer {
             ..Self::default()
         };
         scorer.leaves.resize(model.leaves.len() + MOST_LEAVES, 0.0);
-        let first_leaves = first_leaves(model);
-        let first_leaf = |link: Link| first_leaf(link, &first_leaves);
         let leaf_ends = model
             .roots
             .iter()
             .skip(1)
-            .map(|root| first_leaf(*root))
+            .map(|root| model.first_leaf(*root))
             .chain([model.leaves.len()]);
-        let mut nodes = 0;
+        let mut first_split = 0;
         for (&root, leaf_end) in model.roots.iter().zip(leaf_ends) {
-            let first = first_leaf(root);
-            let leaves = leaf_end - first;
-            let end = nodes + leaves - 1;
-            let splits = nodes..end;
-            let mut planes = 0;
-            if leaves <= MOST_LEAVES
-                && let Some(coded) = scorer.code(model, &coding, splits.clone())
-            {
-                let left_sides = model.nodes[splits].iter().map(|node| {
-                    let [left, right] = node.children.map(first_leaf);
-                    left - first..right - first
-                });
-                let coded: Vec<(Coded, Range<usize>)> = coded.into_iter().zip(left_sides).collect();
-                planes = leaves.div_ceil(8);
-                for byte in (0..planes).rev() {
-                    scorer.add_plane(&coded, byte);
-                }
-            }
+            let first_leaf = model.first_leaf(root);
+            let leaves = leaf_end - first_leaf;
+            let end = first_split + leaves - 1;
+            let place = |link: Link| match link.resolve() {
+                Ok(leaf) => leaf - first_leaf,
+                Err(split) => MOST_LEAVES + split - first_split,
+            };
+            let is_sliced =
+                leaves <= MOST_LEAVES && scorer.add(model, &coding, first_split..end, place).is_some();
             scorer.trees.push(Tree {
-                first_leaf: first as u32,
-                planes: planes as u8,
+                first_leaf: first_leaf as u32,
+                leaves: if is_sliced { leaves as u16 } else { 0 },
             });
-            nodes = end;
+            first_split = end;
         }
         scorer
     }
 
-    /// A tree's splits in codes; `None` if one has none, because its feature has too many categories.
-    fn code(&mut self, model: &Model, coding: &Coding, splits: Range<usize>) -> Option<Vec<Coded>> {
-        let before = self.pieces.len();
-        let mut coded = Vec::with_capacity(splits.len());
+    /// Adds a tree's splits, all or none: `None` if one has no answer, because its feature has too many categories.
+    fn add(
+        &mut self,
+        model: &Model,
+        coding: &Coding,
+        splits: Range<usize>,
+        place: impl Fn(Link) -> usize,
+    ) -> Option<()> {
+        let before = (self.splits.len(), self.memberships.len(), self.pieces.len());
         for node in &model.nodes[splits] {
-            let code = if node.flags & flags::CATEGORICAL == 0 {
-                coding.numerical(node)
+            let answer = if node.flags & flags::CATEGORICAL == 0 {
+                Some(coding.numerical(node))
             } else {
                 self.categorical(model, coding, node)
             };
-            let Some(code) = code else {
-                self.pieces.truncate(before);
+            let Some(answer) = answer else {
+                self.splits.truncate(before.0);
+                self.memberships.truncate(before.1);
+                self.pieces.truncate(before.2);
                 return None;
             };
-            coded.push(code);
+            let sides = node.children.map(|child| place(child) as u16);
+            self.splits.push(Split { answer, sides });
         }
-        Some(coded)
+        Some(())
     }
 
-    fn categorical(&mut self, model: &Model, coding: &Coding, node: &Node) -> Option<Coded> {
+    fn categorical(&mut self, model: &Model, coding: &Coding, node: &Node) -> Option<u32> {
         let first = self.pieces.len() as u32;
         let (column, pieces) = coding.categorical(model, node, ALL_PIECES - self.pieces.len())?;
         self.pieces.extend(pieces);
         let pieces = [first, self.pieces.len() as u32];
-        Some(Coded::Categorical { column, pieces })
-    }
-
-    /// Adds a byte of a tree's masks, with the splits whose left side has any of its eight leaves.
-    fn add_plane(&mut self, splits: &[(Coded, Range<usize>)], byte: usize) {
-        for (split, left_side) in splits {
-            let kept = !eight_of(left_side, 8 * byte);
-            match *split {
-                _ if kept == 0xff => {}
-                Coded::Numerical { column, code } => {
-                    self.numerical.push(Numerical { column, code, kept });
-                }
-                Coded::Categorical { column, pieces } => {
-                    self.categorical.push(Categorical { column, pieces, kept });
-                }
-            }
-        }
-        self.planes.push(Plane {
-            numerical_end: self.numerical.len() as u32,
-            categorical_end: self.categorical.len() as u32,
-        });
+        let answer = self.columns.answers() + self.memberships.len();
+        self.memberships.push(Membership { column, pieces });
+        Some(answer as u32)
     }
 }
 
-/// What a split asks of codes.
-#[derive(Clone, Copy)]
-enum Coded {
-    Numerical { column: u16, code: i8 },
-    Categorical { column: u32, pieces: [u32; 2] },
-}
-
-/// A bit for each leaf of the range among the eight from `start`.
-fn eight_of(leaves: &Range<usize>, start: usize) -> u8 {
-    (0..8).fold(0, |bits, bit| {
-        bits | u8::from(leaves.contains(&(start + bit))) << bit
-    })
-}
-
-/// The first leaf below each split. A child's index is above its parent's.
-fn first_leaves(model: &Model) -> Vec<u32> {
-    let mut first = vec![0; model.nodes.len()];
-    for (index, node) in model.nodes.iter().enumerate().rev() {
-        first[index] = first_leaf(node.children[0], &first) as u32;
-    }
-    first
-}
-
-fn first_leaf(link: Link, first_leaves: &[u32]) -> usize {
-    match link.resolve() {
-        Ok(leaf) => leaf,
-        Err(split) => first_leaves[split] as usize,
-    }
-}
-
-/// Which column a split reads, and what code its operand has there. Columns are numbers in sorted lists, because
+/// Which column a split reads, and which answer or code its operand has there. Columns are numbers in sorted lists, because
 /// maps of several types would cost the browser's module kilobytes each.
 struct Coding {
     /// The thresholds of each feature, ascending and distinct.
@@ -146,6 +95,8 @@ struct Coding {
     known: Vec<Vec<u32>>,
     /// A column at its place: [`number_key`].
     numbers: Vec<u64>,
+    /// The first answer of each column of numbers.
+    starts: Vec<u32>,
     /// A column at its place: [`category_key`].
     categories: Vec<u64>,
 }
@@ -156,11 +107,17 @@ impl Coding {
             thresholds: thresholds(model),
             known: categories(model),
             numbers: Vec::new(),
+            starts: Vec::new(),
             categories: Vec::new(),
         };
         let is_number = |node: &&Node| node.flags & flags::CATEGORICAL == 0;
         let numbers = model.nodes.iter().filter(is_number);
-        coding.numbers = distinct(numbers.map(|node| coding.number(node).0));
+        coding.numbers = distinct(numbers.map(number_key));
+        let mut start = 0;
+        for key in &coding.numbers {
+            coding.starts.push(start as u32);
+            start += columns::answers(coding.thresholds[number_feature(*key)].len());
+        }
         let categories = model.nodes.iter().filter(|node| !is_number(node));
         coding.categories = distinct(categories.filter(|node| coding.is_coded(node)).map(category_key));
         coding
@@ -168,8 +125,11 @@ impl Coding {
 
     fn columns(&self) -> columns::Columns {
         let mut all = columns::Columns::default();
-        for of_feature in self.numbers.chunk_by(|a, b| a >> NUMBER_BITS == b >> NUMBER_BITS) {
-            let feature = (of_feature[0] >> NUMBER_BITS) as usize;
+        for of_feature in self
+            .numbers
+            .chunk_by(|a, b| number_feature(*a) == number_feature(*b))
+        {
+            let feature = number_feature(of_feature[0]);
             let columns = of_feature.iter().map(|key| column(*key)).collect();
             all.add_numbers(feature, self.thresholds[feature].clone(), columns);
         }
@@ -181,28 +141,20 @@ impl Coding {
         all
     }
 
-    /// The key of a numerical split's column, and its threshold's index within the column's run.
-    fn number(&self, node: &Node) -> (u64, usize) {
+    /// The answer to a numerical split.
+    fn numerical(&self, node: &Node) -> u32 {
         let threshold = f32::from_bits(node.operand);
         let index = self.thresholds[usize::from(node.feature)].partition_point(|t| *t < threshold);
-        (number_key(node, index / RUN), index % RUN)
-    }
-
-    /// A numerical split; `None` if its column's number is too large.
-    fn numerical(&self, node: &Node) -> Option<Coded> {
-        let (key, index) = self.number(node);
+        let key = number_key(node);
         let column = self.numbers.partition_point(|column| *column < key);
-        Some(Coded::Numerical {
-            column: u16::try_from(column).ok()?,
-            code: columns::code_above(index),
-        })
+        self.starts[column] + index as u32
     }
 
     fn is_coded(&self, node: &Node) -> bool {
         self.known[usize::from(node.feature)].len() <= CATEGORIES
     }
 
-    /// The column of a categorical split, and the bit table of its codes: 0 for those that it sends left.
+    /// The column of a categorical split, and the bit table of its codes: 1 for those that it sends left.
     /// `None`: the feature has no codes, or the table more pieces than are free.
     fn categorical(&self, model: &Model, node: &Node, free: usize) -> Option<(u32, Vec<[u8; PIECE]>)> {
         let known = &self.known[usize::from(node.feature)];
@@ -211,7 +163,7 @@ impl Coding {
         }
         let key = category_key(node);
         let column = self.categories.partition_point(|column| *column < key) as u32;
-        let mut pieces = vec![[0xff; PIECE]; (columns::KNOWN + known.len()).div_ceil(PIECE_CODES)];
+        let mut pieces = vec![[0; PIECE]; (columns::KNOWN + known.len()).div_ceil(PIECE_CODES)];
         if pieces.len() > free {
             return None;
         }
@@ -223,34 +175,29 @@ impl Coding {
             .zip(columns::KNOWN..)
             .filter_map(|(category, code)| contains(set, *category).then_some(code));
         for code in members.chain(missing) {
-            let (byte, bit) = membership::place(code);
-            table[usize::from(byte)] &= !bit;
+            let (byte, bit) = sets::place(code);
+            table[usize::from(byte)] |= bit;
         }
         Some((column, pieces))
     }
 }
 
-/// Bits of a [`number_key`] below the feature.
-const NUMBER_BITS: u32 = 32;
-
-/// A column of numbers: feature, run, and what missing means.
-fn number_key(node: &Node, run: usize) -> u64 {
+/// A column of numbers: feature, and what missing means.
+fn number_key(node: &Node) -> u64 {
     let missing_left = node.flags & flags::MISSING_LEFT != 0;
     let zero_is_missing = node.flags & flags::ZERO_IS_MISSING != 0;
-    let feature = u64::from(node.feature) << NUMBER_BITS;
-    feature | (run as u64) << 2 | u64::from(missing_left) << 1 | u64::from(zero_is_missing)
+    u64::from(node.feature) << 2 | u64::from(missing_left) << 1 | u64::from(zero_is_missing)
+}
+
+/// The feature of a [`number_key`].
+fn number_feature(key: u64) -> usize {
+    (key >> 2) as usize
 }
 
 /// The column of a [`number_key`].
 fn column(key: u64) -> NumericalColumn {
-    let run = key as u32 >> 2;
     NumericalColumn {
-        start: run * RUN as u32,
-        missing: if key & 2 == 0 {
-            columns::MISSING_RIGHT
-        } else {
-            columns::MISSING_LEFT
-        },
+        missing_left: key & 2 != 0,
         missing_up_to: if key & 1 == 1 { ZERO } else { -1.0 },
     }
 }

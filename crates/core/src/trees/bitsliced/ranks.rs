@@ -1,6 +1,5 @@
-//! Numbers to one-byte codes, for all rows of a block at once. Two versions of the steps, as in [`lanes`](super::lanes).
+//! Ranks of numbers among thresholds, for all rows of a block. Two versions of the steps, as in [`rows`](super::rows).
 
-use super::columns::{NumericalColumn, OFFSET, RUN};
 use super::{LANES, Lanes};
 
 /// Thresholds that are compared at once.
@@ -41,13 +40,13 @@ impl Table {
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub(super) use plain::codes;
+pub(super) use plain::with_missing;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub(super) use simd::codes;
+pub(super) use simd::with_missing;
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod plain {
-    use super::{GROUP, LANES, Lanes, NumericalColumn, OFFSET, RUN, Table};
+    use super::{GROUP, Lanes, Table};
 
     impl Table {
         #[inline]
@@ -66,34 +65,30 @@ mod plain {
         thresholds.iter().map(|threshold| u32::from(*threshold < x)).sum()
     }
 
-    /// The codes of a column.
-    pub(in super::super) fn codes(
-        column: &NumericalColumn,
-        values: &Lanes<f32>,
+    /// The ranks; `missing` where the value is NaN or its magnitude at most `missing_up_to`.
+    pub(in super::super) fn with_missing(
         ranks: &Lanes<u32>,
-    ) -> Lanes<i8> {
-        let mut codes = [0; LANES];
-        for ((code, x), rank) in codes.iter_mut().zip(values).zip(ranks) {
-            let in_run = rank.saturating_sub(column.start).min(RUN as u32) as i32;
-            let missing = x.is_nan() || x.abs() <= column.missing_up_to;
-            *code = if missing {
-                column.missing
-            } else {
-                (in_run + OFFSET) as i8
-            };
+        values: &Lanes<f32>,
+        missing: u32,
+        missing_up_to: f32,
+    ) -> Lanes<u32> {
+        let mut all = *ranks;
+        for (rank, x) in all.iter_mut().zip(values) {
+            if x.is_nan() || x.abs() <= missing_up_to {
+                *rank = missing;
+            }
         }
-        codes
+        all
     }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd {
-    use super::{GROUP, LANES, Lanes, NumericalColumn, OFFSET, RUN, Table};
+    use super::{GROUP, LANES, Lanes, Table};
     use bytemuck::cast;
     use core::arch::wasm32::{
-        f32x4_abs, f32x4_le, f32x4_lt, f32x4_ne, f32x4_splat, i8x16_shuffle, i8x16_splat, i32x4_add,
-        i32x4_max, i32x4_min, i32x4_mul, i32x4_neg, i32x4_shuffle, i32x4_splat, i32x4_sub, i64x2_shuffle,
-        v128, v128_bitselect, v128_or,
+        f32x4_abs, f32x4_le, f32x4_lt, f32x4_ne, f32x4_splat, i32x4_add, i32x4_mul, i32x4_neg, i32x4_shuffle,
+        i32x4_splat, i64x2_shuffle, u32x4_splat, v128, v128_bitselect, v128_or,
     };
 
     impl Table {
@@ -141,53 +136,21 @@ mod simd {
         i32x4_neg(sums)
     }
 
-    /// The codes of a column.
-    pub(in super::super) fn codes(
-        column: &NumericalColumn,
-        values: &Lanes<f32>,
+    /// The ranks; `missing` where the value is NaN or its magnitude at most `missing_up_to`.
+    pub(in super::super) fn with_missing(
         ranks: &Lanes<u32>,
-    ) -> Lanes<i8> {
-        let missing = i8x16_splat(column.missing);
-        let missing_up_to = f32x4_splat(column.missing_up_to);
-        // Ranks and starts count thresholds, of which there are fewer than 2^31.
-        let start = i32x4_splat(column.start as i32);
-        let mut codes = [[0i8; 16]; LANES / 16];
-        let (values, _) = values.as_chunks::<16>();
-        let (ranks, _) = ranks.as_chunks::<16>();
-        for ((codes, values), ranks) in codes.iter_mut().zip(values).zip(ranks) {
-            let [a, b, c, d]: [v128; 4] = cast(*ranks);
-            let known = bytes([code(a, start), code(b, start), code(c, start), code(d, start)]);
-            let [a, b, c, d]: [v128; 4] = cast(*values);
-            let where_missing = bytes([
-                is_missing(a, missing_up_to),
-                is_missing(b, missing_up_to),
-                is_missing(c, missing_up_to),
-                is_missing(d, missing_up_to),
-            ]);
-            *codes = cast(v128_bitselect(missing, known, where_missing));
+        values: &Lanes<f32>,
+        missing: u32,
+        missing_up_to: f32,
+    ) -> Lanes<u32> {
+        let (missing, missing_up_to) = (u32x4_splat(missing), f32x4_splat(missing_up_to));
+        let mut all: [v128; LANES / 4] = cast(*ranks);
+        let (values, _) = values.as_chunks::<4>();
+        for (rank, x) in all.iter_mut().zip(values) {
+            let x = cast(*x);
+            let is_missing = v128_or(f32x4_ne(x, x), f32x4_le(f32x4_abs(x), missing_up_to));
+            *rank = v128_bitselect(missing, *rank, is_missing);
         }
-        cast(codes)
-    }
-
-    #[inline(always)]
-    fn code(rank: v128, start: v128) -> v128 {
-        let in_run = i32x4_min(i32x4_sub(i32x4_max(rank, start), start), i32x4_splat(RUN as i32));
-        i32x4_add(in_run, i32x4_splat(OFFSET))
-    }
-
-    #[inline(always)]
-    fn is_missing(x: v128, missing_up_to: v128) -> v128 {
-        v128_or(f32x4_ne(x, x), f32x4_le(f32x4_abs(x), missing_up_to))
-    }
-
-    /// The low bytes of sixteen numbers. Not by narrowing, which LLVM replaces with twice the instructions.
-    #[inline(always)]
-    fn bytes([a, b, c, d]: [v128; 4]) -> v128 {
-        i64x2_shuffle::<0, 2>(low_bytes(a, b), low_bytes(c, d))
-    }
-
-    #[inline(always)]
-    fn low_bytes(a: v128, b: v128) -> v128 {
-        i8x16_shuffle::<0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28>(a, b)
+        cast(all)
     }
 }

@@ -1,24 +1,13 @@
-//! Values to codes: small integers that tell everything that the splits of a feature can ask.
+//! Values to answers: which rows go left at each threshold of a feature.
 //!
-//! A number's code is its rank among the thresholds, in a byte; a category's is its index among the categories that any
-//! set names. A feature has several columns of codes where its splits disagree about missing values, or where its
-//! thresholds are more than a byte can rank: then each column covers a run of them.
+//! A number's rank among the thresholds tells all answers at once. A category becomes a code, its index among the
+//! categories that any set names. A feature has several columns of answers or codes where its splits disagree about
+//! missing values.
 
-use super::membership::{PIECE_CODES, PIECES, Places};
 use super::ranks::{self, TABLE, Table};
+use super::rows::{self, Bits};
+use super::sets::{PIECE_CODES, PIECES, Places};
 use super::{LANES, Lanes};
-
-/// Thresholds that one column covers: ranks 0 to 253 become codes -127 to 126.
-pub(super) const RUN: usize = 253;
-
-/// What is added to a rank.
-pub(super) const OFFSET: i32 = -127;
-
-/// The code below all others: a missing number, for splits that send it left.
-pub(super) const MISSING_LEFT: i8 = i8::MIN;
-
-/// The code above all others: a missing number, for splits that send it right.
-pub(super) const MISSING_RIGHT: i8 = i8::MAX;
 
 /// Codes of categories: a missing one, one that no set names, and the first of the others.
 pub(super) const MISSING: usize = 0;
@@ -28,18 +17,10 @@ pub(super) const KNOWN: usize = 2;
 /// Categories of a feature that can have codes.
 pub(super) const CATEGORIES: usize = PIECES * PIECE_CODES - KNOWN;
 
-/// The lowest code above the threshold with this index in its run.
-pub(super) const fn code_above(index: usize) -> i8 {
-    (index as i32 + 1 + OFFSET) as i8
-}
-
-/// How numbers of one column are coded.
+/// How the splits of one column see missing numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct NumericalColumn {
-    /// The index of the first threshold of its run.
-    pub(super) start: u32,
-    /// [`MISSING_LEFT`] or [`MISSING_RIGHT`].
-    pub(super) missing: i8,
+    pub(super) missing_left: bool,
     /// Numbers up to this magnitude are missing: `kernel::ZERO`, or a negative number for none.
     pub(super) missing_up_to: f32,
 }
@@ -55,6 +36,8 @@ enum Thresholds {
 #[derive(Debug, Clone, PartialEq)]
 struct Numbers {
     feature: usize,
+    /// Answers of each column.
+    answers: usize,
     thresholds: Thresholds,
     columns: Vec<NumericalColumn>,
 }
@@ -76,28 +59,29 @@ enum Known {
     Sparse(Vec<u32>),
 }
 
-/// Every column of codes, those of numbers and those of categories.
+/// Every column, those of numbers and those of categories.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Columns {
     numbers: Vec<Numbers>,
-    number_columns: usize,
+    answers: usize,
     categories: Vec<Categories>,
     category_columns: usize,
 }
 
-/// The codes of a block, column by column.
-pub(super) struct Codes {
-    pub(super) numbers: Vec<Lanes<i8>>,
-    pub(super) categories: Vec<Places>,
+/// Answers of a column with this many thresholds: one each, and one that all rows have.
+pub(super) const fn answers(thresholds: usize) -> usize {
+    thresholds + 1
 }
 
 impl Columns {
     /// Room for the codes of a block.
-    pub(super) fn codes(&self) -> Codes {
-        Codes {
-            numbers: vec![[0; LANES]; self.number_columns],
-            categories: vec![Places::EMPTY; self.category_columns],
-        }
+    pub(super) fn codes(&self) -> Vec<Places> {
+        vec![Places::EMPTY; self.category_columns]
+    }
+
+    /// Answers about numbers: column by column, in the order of the thresholds.
+    pub(super) fn answers(&self) -> usize {
+        self.answers
     }
 
     /// Adds the columns of a feature's numerical splits.
@@ -107,7 +91,8 @@ impl Columns {
         thresholds: Vec<f32>,
         columns: Vec<NumericalColumn>,
     ) {
-        self.number_columns += columns.len();
+        let answers = answers(thresholds.len());
+        self.answers += columns.len() * answers;
         let thresholds = if thresholds.len() < TABLE {
             Thresholds::Short(Table::new(&thresholds))
         } else {
@@ -115,6 +100,7 @@ impl Columns {
         };
         self.numbers.push(Numbers {
             feature,
+            answers,
             thresholds,
             columns,
         });
@@ -130,19 +116,21 @@ impl Columns {
         });
     }
 
-    /// Codes of a block of at most [`LANES`] rows. Lanes without a row keep some code.
-    pub(super) fn fill(&self, rows: &[f32], features: usize, codes: &mut Codes) {
+    /// Answers about the numbers of a block of at most [`LANES`] rows, and the codes of its categories. Lanes without a
+    /// row get some.
+    pub(super) fn fill(&self, rows: &[f32], features: usize, codes: &mut [Places], mut answers: &mut [Bits]) {
         let mut values = [0.0; LANES];
         let n = rows.len() / features;
-        let mut columns = codes.numbers.iter_mut();
         for numbers in &self.numbers {
             gather(rows, features, numbers.feature, &mut values);
             let ranks = numbers.thresholds.ranks(&values, n);
-            for (column, codes) in numbers.columns.iter().zip(&mut columns) {
-                *codes = ranks::codes(column, &values, &ranks);
+            for column in &numbers.columns {
+                let own;
+                (own, answers) = answers.split_at_mut(numbers.answers);
+                column.answer(&values, &ranks, own);
             }
         }
-        let mut columns = codes.categories.iter_mut();
+        let mut columns = codes.iter_mut();
         for categories in &self.categories {
             gather(rows, features, categories.feature, &mut values);
             for (&truncates_negative, places) in categories.columns.iter().zip(&mut columns) {
@@ -159,6 +147,31 @@ impl Columns {
 fn gather(rows: &[f32], features: usize, feature: usize, values: &mut Lanes<f32>) {
     for (value, row) in values.iter_mut().zip(rows.chunks_exact(features)) {
         *value = row[feature];
+    }
+}
+
+impl NumericalColumn {
+    /// For each threshold the rows that go left there: those with a rank up to its index.
+    fn answer(&self, values: &Lanes<f32>, ranks: &Lanes<u32>, answers: &mut [Bits]) {
+        // Rows with the last rank go right everywhere.
+        let missing = if self.missing_left { 0 } else { answers.len() - 1 };
+        let ranks = ranks::with_missing(ranks, values, missing as u32, self.missing_up_to);
+        answers.fill(rows::NONE);
+        let (quarters, _) = ranks.as_chunks::<{ LANES / 4 }>();
+        // Four rows far apart, so that none waits for what another stored.
+        if let [a, b, c, d] = quarters {
+            for (row, (((a, b), c), d)) in a.iter().zip(b).zip(c).zip(d).enumerate() {
+                rows::insert(&mut answers[*a as usize], row);
+                rows::insert(&mut answers[*b as usize], row + LANES / 4);
+                rows::insert(&mut answers[*c as usize], row + LANES / 2);
+                rows::insert(&mut answers[*d as usize], row + LANES / 4 * 3);
+            }
+        }
+        let mut left = rows::NONE;
+        for answer in answers {
+            left = rows::or(left, *answer);
+            *answer = left;
+        }
     }
 }
 

@@ -42,16 +42,16 @@ mod plain {
     /// A number of every row, of whose binary digits `digits` has the lowest first, at most eight.
     #[inline]
     pub(in super::super) fn numbers(digits: &[Bits]) -> Lanes<u8> {
-        let mut numbers = [0; LANES];
+        let mut eights = [0u64; LANES / 8];
         for (digit, place) in digits.iter().zip(0..8) {
-            let (eights, _) = numbers.as_chunks_mut::<8>();
             for (numbers, byte) in eights.iter_mut().zip(bytemuck::bytes_of(digit)) {
-                for (number, row) in numbers.iter_mut().zip(0..8) {
-                    *number |= (byte >> row & 1) << place;
-                }
+                let own = (u64::from(*byte) * 0x0101_0101_0101_0101) & 0x8040_2010_0804_0201;
+                // Nothing is carried to the next byte, for each is at most 0x80.
+                let digits = ((own + 0x7f7f_7f7f_7f7f_7f7f) >> 7) & 0x0101_0101_0101_0101;
+                *numbers |= digits << place;
             }
         }
-        numbers
+        bytemuck::cast(eights.map(u64::to_le_bytes))
     }
 }
 

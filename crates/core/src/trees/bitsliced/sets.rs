@@ -56,12 +56,16 @@ mod plain {
     pub(in super::super) fn inside(places: &Places, pieces: &[[u8; PIECE]]) -> Bits {
         let table = pieces.as_flattened();
         let mut inside = rows::NONE;
-        for (row, (byte, bit)) in places.bytes.iter().zip(&places.bits).enumerate() {
-            if table
-                .get(usize::from(*byte))
-                .is_some_and(|found| found & bit != 0)
-            {
-                rows::insert(&mut inside, row);
+        let eights = places
+            .bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .zip(places.bits.as_chunks::<8>().0);
+        for (inside, (bytes, bits)) in bytemuck::bytes_of_mut(&mut inside).iter_mut().zip(eights) {
+            for (row, (byte, bit)) in bytes.iter().zip(bits).enumerate() {
+                let found = table.get(usize::from(*byte)).copied().unwrap_or_default();
+                *inside |= u8::from(found & bit != 0) << row;
             }
         }
         inside

@@ -1,7 +1,12 @@
-//! What must hold for every model that a reader accepts.
+//! What must hold for every model that a reader accepts, and, in [`holds`], for every other file.
 
+use recsys_core::bytes::AlignedBytes;
 use recsys_core::rng::SplitMix64;
 use recsys_core::trees::{Model, format};
+
+/// The same as in the core's tests of damaged bundles.
+#[path = "../../crates/core/tests/bundle/holds.rs"]
+pub mod holds;
 
 /// Rows that are scored together: blocks of the fast kernel, and a rest.
 const ROWS: usize = 71;
@@ -105,6 +110,16 @@ fn rows(features: usize, seed: u64) -> Vec<f32> {
 pub fn seed(data: &[u8]) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     data.iter().fold(0xcbf2_9ce4_8422_2325, mix)
+}
+
+/// The file of an input: its own length, which no mutation would get right, is put in where the header has it.
+pub fn of_own_length(data: &[u8]) -> AlignedBytes {
+    let mut file = AlignedBytes::copy_of(data);
+    let length = (data.len() as u64).to_le_bytes();
+    if let Some(field) = file.as_mut_slice().get_mut(8..16) {
+        field.copy_from_slice(&length);
+    }
+    file
 }
 
 /// Runs an importer's input, if it is one: the importer refuses it or gives a model that holds.

@@ -12,25 +12,25 @@
 //! | 28 | u32 | number of notes: 1, or 2 where the answer is degraded |
 //! | 32 | u32 | number of neighbours, of all candidates together, at most 64 a candidate |
 //! | section pair | strings | notes: the bundle's name, then why the answer is degraded |
-//! | section | f32 × dim | mean of the codes |
+//! | section | f32 × dim | mean of the codes, within ±16 |
 //! | section | u32 × n | rows in the item table |
 //! | section | f32 × n | retrieval scores |
-//! | section | f32 × n | scales of the codes |
+//! | section | f32 × n | scales of the codes, 0 to 1 |
 //! | section | i8 × n × dim | codes |
 //! | section | u16 × n, u16 × n, u32 × n | category, language, creator codes |
 //! | section | u64 × n | tags |
 //! | 5 sections | f32 × n | duration, upload day, impressions, clicks, popularity |
-//! | section | u32 × (n + 1) | where each candidate's neighbours start and the last one's end |
+//! | section | u32 × (n + 1) | where each candidate's neighbours start and the last one's end: from 0, never decreasing, at most 64 apart |
 //! | section | u32 × neighbours | hashes of the ids of the videos that are watched along with it |
-//! | section | u16 × neighbours | their weights in 1/65,535 |
+//! | section | u16 × neighbours | their weights in 1/65,535, above 0 |
 //! | section pair | strings | ids |
 //! | section pair | strings | cards |
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId, id_hash};
-use crate::cowatch::{CoWatch, MAX_NEIGHBOURS, Neighbour};
+use crate::cowatch::{CoWatch, MAX_NEIGHBOURS, Neighbour, check_starts};
 use crate::items::ItemTable;
-use crate::shard::{Hit, Shard, dequantise};
+use crate::shard::{Hit, Shard, check_mean, check_scales, dequantise};
 use serde::{Deserialize, Serialize};
 
 /// The media type of the binary layout.
@@ -231,10 +231,10 @@ impl Candidates {
         let rows = c.section::<u32>("rows", n)?;
         let scores = c.section::<f32>("scores", n)?;
         let scales = c.section::<f32>("scales", n)?;
-        for range in [&mean, &scores, &scales] {
-            if file.view::<f32>(range).iter().any(|v| !v.is_finite()) {
-                return Err(c.error("numbers", "finite ones", "another"));
-            }
+        check_mean(&c, file.view(&mean))?;
+        check_scales(&c, file.view(&scales))?;
+        if file.view::<f32>(&scores).iter().any(|v| !v.is_finite()) {
+            return Err(c.error("scores", "finite numbers", "another"));
         }
         let codes = c.section::<i8>("codes", n * dim)?;
         let category = c.section::<u16>("category", n)?;
@@ -251,13 +251,12 @@ impl Candidates {
         }
         let starts = c.section::<u32>("starts of neighbours", n + 1)?;
         let bounds = file.view::<u32>(&starts);
-        let (first, last) = (bounds.first(), bounds.last().map(|&end| end as usize));
-        if first != Some(&0) || last != Some(n_neighbours) || !bounds.is_sorted() {
-            let expected = format!("0 to {n_neighbours}, never decreasing");
-            return Err(c.error("starts of neighbours", expected, "others"));
-        }
+        check_starts(&c, bounds, n_neighbours)?;
         let hashes = c.section::<u32>("neighbours", n_neighbours)?;
         let weights = c.section::<u16>("weights of neighbours", n_neighbours)?;
+        if file.view::<u16>(&weights).contains(&0) {
+            return Err(c.error("weights of neighbours", "weights above 0", 0));
+        }
         let ids = Strings::read(&mut c, &file, "ids", n)?;
         let cards = Strings::read(&mut c, &file, "cards", n)?;
         c.end()?;
@@ -431,6 +430,41 @@ mod tests {
         assert_eq!(
             (wire.list[0].neighbours[0].item, wire.list[0].facts.tags),
             (id_hash("b"), 1)
+        );
+    }
+
+    #[test]
+    fn what_no_shard_or_co_watch_file_has_is_refused() {
+        let refused = |at: usize, value: &[u8]| {
+            let mut bad = bytes();
+            bad[at..at + value.len()].copy_from_slice(value);
+            Candidates::parse(&bad).unwrap_err().what
+        };
+        let good = bytes();
+        let place = |field: &[u8]| good.windows(field.len()).position(|w| w == field).unwrap();
+        let mean = place(&0.1f32.to_le_bytes());
+        assert_eq!(refused(mean, &17f32.to_le_bytes()), "mean");
+        // Eight means, two rows and two scores, each section from a multiple of 16.
+        let scores = place(&0.9f32.to_le_bytes());
+        assert_eq!(scores, mean + 48);
+        assert_eq!(refused(scores, &f32::INFINITY.to_le_bytes()), "scores");
+        assert_eq!(refused(scores + 16, &1.5f32.to_le_bytes()), "scales");
+        let weight = co_watch().rows(1).1[0].to_le_bytes();
+        assert_eq!(refused(place(&weight), &[0, 0]), "weights of neighbours");
+    }
+
+    #[test]
+    fn more_neighbours_of_one_candidate_than_allowed_are_refused() {
+        let starts = |starts: &[u32]| {
+            let c = Cursor::new("candidates", &[]);
+            check_starts(&c, starts, 100).is_ok()
+        };
+        assert!(starts(&[0, 50, 100]) && starts(&[0, 64, 64, 100]));
+        assert!(
+            !starts(&[0, 65, 100])
+                && !starts(&[0, 50, 99])
+                && !starts(&[1, 50, 100])
+                && !starts(&[0, 60, 50, 100])
         );
     }
 

@@ -166,15 +166,7 @@ impl CoWatch {
         let rows = c.section::<u32>("rows", total)?;
         let weights = c.section::<u16>("weights", total)?;
         c.end()?;
-        let bounds = file.view::<u32>(&starts);
-        let steps_ok = bounds.windows(2).all(|pair| match pair {
-            [from, to] => from <= to && (to - from) as usize <= MAX_NEIGHBOURS,
-            _ => false,
-        });
-        if bounds.first() != Some(&0) || bounds.last().map(|&end| end as usize) != Some(total) || !steps_ok {
-            let expected = format!("0 to {total}, never decreasing, at most {MAX_NEIGHBOURS} apart");
-            return Err(c.error("starts", expected, "others"));
-        }
+        check_starts(&c, file.view(&starts), total)?;
         let all = Self {
             starts,
             rows,
@@ -224,6 +216,19 @@ impl CoWatch {
         let (rows, weights) = self.rows(row);
         named(rows.iter().copied().zip(weights.iter().copied()), hash_of)
     }
+}
+
+/// Refuses other starts than from 0 to `total`, never decreasing, at most [`MAX_NEIGHBOURS`] apart.
+pub(crate) fn check_starts(c: &Cursor<'_>, starts: &[u32], total: usize) -> Result<(), FormatError> {
+    let steps_ok = starts.windows(2).all(|pair| match pair {
+        [from, to] => from <= to && (to - from) as usize <= MAX_NEIGHBOURS,
+        _ => false,
+    });
+    if starts.first() == Some(&0) && starts.last().map(|&end| end as usize) == Some(total) && steps_ok {
+        return Ok(());
+    }
+    let expected = format!("0 to {total}, never decreasing, at most {MAX_NEIGHBOURS} apart");
+    Err(c.error("starts of neighbours", expected, "others"))
 }
 
 /// Neighbours by name instead of by row.
@@ -331,7 +336,7 @@ mod tests {
             open(&bad).unwrap_err().what
         };
         assert_eq!(refused(4, 2), "version");
-        assert_eq!(refused(32, 1), "starts");
+        assert_eq!(refused(32, 1), "starts of neighbours");
         assert_eq!(refused(64, 0), "neighbours", "a video beside itself");
         assert_eq!(refused(64, 9), "neighbours", "a row past the last");
         assert_eq!(refused(64, 3), "neighbours", "out of order");

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub struct Matrix {
     /// Number of rows.
     pub rows: usize,
-    /// Number of columns.
+    /// Number of columns, at least 1 in a matrix that was read.
     pub columns: usize,
     /// rows × columns values.
     pub values: Vec<f32>,
@@ -41,8 +41,8 @@ impl Matrix {
     /// Reads a file's bytes. One dimension counts as one row.
     ///
     /// # Errors
-    /// Not an .npy file, not little-endian f32 in C order, not one or two dimensions, or a length that differs from
-    /// the shape.
+    /// Not an .npy file, not little-endian f32 in C order, not one or two dimensions, no columns, or a length that
+    /// differs from the shape.
     pub fn parse(bytes: &[u8]) -> Result<Self, NpyError> {
         let bad_magic = || error("magic", "\\x93NUMPY and a version", "other bytes");
         let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(bad_magic)?;
@@ -71,9 +71,10 @@ impl Matrix {
             .map(str::parse)
             .collect();
         let (rows, columns) = match sizes.as_deref() {
-            Ok([columns]) => (1, *columns),
-            Ok([rows, columns]) => (*rows, *columns),
-            _ => return Err(error("shape", "one or two dimensions", shape)),
+            Ok([columns @ (1..)]) => (1, *columns),
+            // Rows without columns would not be there to walk through.
+            Ok([rows, columns @ (1..)]) => (*rows, *columns),
+            _ => return Err(error("shape", "one or two dimensions, with columns", shape)),
         };
         let needed = rows.checked_mul(columns).and_then(|n| n.checked_mul(4));
         if needed != Some(data.len()) {
@@ -173,5 +174,6 @@ mod tests {
         assert_eq!(change("False", "True "), "fortran_order");
         assert_eq!(change("(1, 4)", "(9, 4)"), "data");
         assert_eq!(change("(1, 4)", "(a, 4)"), "shape");
+        assert_eq!(change("(1, 4)", "(4, 0)"), "shape");
     }
 }

@@ -18,40 +18,45 @@ const MAX_MEMORY_MB: usize = 1024;
 /// One input that takes longer is a finding.
 const MAX_INPUT_SECONDS: usize = 20;
 
-/// A fuzz target, and where its seeds are beside `fuzz/seeds`.
+/// A fuzz target. Its seeds are in `fuzz/seeds`, are made by [`make_seeds`], or are fixtures of the core.
 struct Target {
     name: &'static str,
-    folder: &'static str,
-    extension: &'static str,
+    /// Their folder and extension.
+    fixtures: Option<(&'static str, &'static str)>,
 }
 
-const TARGETS: [Target; 4] = [
-    Target {
-        name: "lightgbm",
-        folder: "trees",
-        extension: "txt",
-    },
-    Target {
-        name: "xgboost_json",
-        folder: "trees",
-        extension: "json",
-    },
-    Target {
-        name: "xgboost_ubj",
-        folder: "trees",
-        extension: "ubj",
-    },
-    Target {
-        name: "ranker",
-        folder: "ranker",
-        extension: "bin",
-    },
+impl Target {
+    const fn new(name: &'static str) -> Self {
+        Self { name, fixtures: None }
+    }
+
+    const fn with_fixtures(name: &'static str, folder: &'static str, extension: &'static str) -> Self {
+        let fixtures = Some((folder, extension));
+        Self { name, fixtures }
+    }
+}
+
+const TARGETS: [Target; 11] = [
+    Target::with_fixtures("lightgbm", "trees", "txt"),
+    Target::with_fixtures("xgboost_json", "trees", "json"),
+    Target::with_fixtures("xgboost_ubj", "trees", "ubj"),
+    Target::with_fixtures("ranker", "ranker", "bin"),
+    Target::new("manifest"),
+    Target::new("shard"),
+    Target::new("items"),
+    Target::new("cowatch"),
+    Target::new("candidates"),
+    Target::new("npy"),
+    Target::new("videos"),
 ];
+
+/// Where seeds are gathered: a folder for each target.
+const SEEDS: &str = "fuzz/target/seeds";
 
 /// Options of fuzzing.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One target: lightgbm, xgboost_json, xgboost_ubj or ranker; all of them where none is named
+    /// One target; all of them where none is named
     #[arg(value_parser = TARGETS.map(|target| target.name))]
     target: Option<String>,
     /// How long each target runs
@@ -62,13 +67,14 @@ pub(crate) struct Args {
 /// Runs the targets one after the other. What a run finds new stays in fuzz/corpus and is tried first next time.
 pub(crate) fn run(args: &Args) -> Result<()> {
     set_up()?;
+    make_seeds()?;
     let chosen = |target: &&Target| args.target.as_deref().is_none_or(|name| name == target.name);
     for target in TARGETS.iter().filter(chosen) {
         let what = format!("fuzzing {} for {} s", target.name, args.seconds);
         step(&what, || fuzz(target, args.seconds)).with_context(|| {
             format!(
                 "the input is in fuzz/artifacts/{}: mend what it found, and keep it as a test beside those of \
-                 crates/core/tests/trees_import.rs",
+                 crates/core/tests/trees_import.rs or damaged_bundle.rs",
                 target.name
             )
         })?;
@@ -116,7 +122,11 @@ fn nightly() -> Command {
 
 fn fuzz(target: &Target, seconds: u32) -> Result<()> {
     let name = target.name;
-    let fixtures = seeds_of_fixtures(target)?;
+    let seeds = Path::new(SEEDS).join(name);
+    fs::create_dir_all(&seeds)?;
+    if let Some((folder, extension)) = target.fixtures {
+        copy_fixtures(folder, extension, &seeds)?;
+    }
     let corpus = Path::new("fuzz/corpus").join(name);
     fs::create_dir_all(&corpus)?;
     let mut command = nightly();
@@ -124,7 +134,7 @@ fn fuzz(target: &Target, seconds: u32) -> Result<()> {
     command
         .arg(fs::canonicalize(driver())?)
         .args(["run", "--fuzz-dir", "fuzz", "--sanitizer", "none", name]);
-    command.arg(&corpus).arg(fixtures);
+    command.arg(&corpus).arg(seeds);
     command.args(Some(Path::new("fuzz/seeds").join(name)).filter(|folder| folder.is_dir()));
     command.arg("--").args([
         format!("-max_total_time={seconds}"),
@@ -140,21 +150,26 @@ fn fuzz(target: &Target, seconds: u32) -> Result<()> {
     exec(&mut command)
 }
 
-/// A folder with the fixtures of the target's kind.
-fn seeds_of_fixtures(target: &Target) -> Result<PathBuf> {
-    let from = Path::new("crates/core/tests/fixtures").join(target.folder);
-    let to = Path::new("fuzz/target/seeds").join(target.name);
-    fs::create_dir_all(&to)?;
+/// Small files of the project's own formats, by their writers.
+fn make_seeds() -> Result<()> {
+    let mut command = nightly();
+    command.args(["cargo", "run", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
+    exec(command.args(["--example", "seeds", "--", SEEDS]))
+}
+
+/// Copies the fixtures of the core that a target starts from.
+fn copy_fixtures(folder: &str, extension: &str, to: &Path) -> Result<()> {
+    let from = Path::new("crates/core/tests/fixtures").join(folder);
     let mut copied = 0;
     for entry in fs::read_dir(&from).with_context(|| from.display().to_string())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|e| e == target.extension)
+        if path.extension().is_some_and(|e| e == extension)
             && let Some(name) = path.file_name()
         {
             fs::copy(&path, to.join(name))?;
             copied += 1;
         }
     }
-    ensure!(copied > 0, "{}: no file *.{}", from.display(), target.extension);
-    Ok(to)
+    ensure!(copied > 0, "{}: no file *.{extension}", from.display());
+    Ok(())
 }

@@ -94,8 +94,15 @@ fn wasm_lints() -> Result<()> {
     Ok(())
 }
 
-/// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries.
-const WASM_TESTS: [&str; 4] = ["trees_format", "trees_import", "trees_kernel", "trees_shap"];
+/// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries, and
+/// what it fetches may be damaged.
+const WASM_TESTS: [&str; 5] = [
+    "damaged_bundle",
+    "trees_format",
+    "trees_import",
+    "trees_kernel",
+    "trees_shap",
+];
 
 /// The core's tests compiled to wasm (WASI, for a test needs a clock, arguments and files) and run by Node.
 fn wasm_tests(feature: &str) -> Result<()> {

@@ -155,22 +155,15 @@ impl Shard {
             ));
         }
         let mean = c.section::<f32>("mean", dim)?;
-        if file
-            .view::<f32>(&mean)
-            .iter()
-            .any(|v| !v.is_finite() || v.abs() > 16.0)
-        {
-            return Err(c.error("mean", "numbers within ±16", "another"));
-        }
+        check_mean(&c, file.view(&mean))?;
         let scales = c.section::<f32>("scales", n)?;
-        if file.view::<f32>(&scales).iter().any(|v| !(0.0..=1.0).contains(v)) {
-            return Err(c.error("scales", "numbers of 0 to 1", "another"));
-        }
+        check_scales(&c, file.view(&scales))?;
         let rows = c.section::<u32>("rows", n)?;
         if let Some(row) = first_repeated(file.view(&rows)) {
             return Err(c.error("rows", "each row once, below 2^24", row));
         }
-        let codes = c.section::<i8>("codes", n * stride)?;
+        // 2^24 × 2,048 is beyond 32 bits.
+        let codes = c.section::<i8>("codes", n.saturating_mul(stride))?;
         let mut layers = Vec::with_capacity(levels);
         for (level, &count) in counts.iter().enumerate() {
             let width = if level == 0 { m0 } else { m };
@@ -286,6 +279,22 @@ impl Shard {
     pub fn vector(&self, node: usize, out: &mut [f32]) {
         let scale = self.scales().get(node).copied().unwrap_or(0.0);
         super::dequantise(self.mean(), scale, self.codes(node), out);
+    }
+}
+
+/// Refuses a mean and, below, scales with which a stored vector would not be finite.
+pub(crate) fn check_mean(c: &Cursor<'_>, mean: &[f32]) -> Result<(), FormatError> {
+    match mean.iter().all(|v| v.abs() <= 16.0) {
+        true => Ok(()),
+        false => Err(c.error("mean", "numbers within ±16", "another")),
+    }
+}
+
+/// As [`check_mean`].
+pub(crate) fn check_scales(c: &Cursor<'_>, scales: &[f32]) -> Result<(), FormatError> {
+    match scales.iter().all(|v| (0.0..=1.0).contains(v)) {
+        true => Ok(()),
+        false => Err(c.error("scales", "numbers of 0 to 1", "another")),
     }
 }
 

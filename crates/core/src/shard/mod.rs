@@ -7,6 +7,7 @@ mod kernel;
 mod search;
 
 pub use format::{MAX_DIM, MAX_NODES, NO_LINK, Shard, ShardParts};
+pub(crate) use format::{check_mean, check_scales};
 pub use kernel::dot;
 pub use search::{Hit, Query, QueryError, Scratch, SearchOptions, SearchStats, Strategy};
 

@@ -1,0 +1,375 @@
+//! A damaged bundle: every cut and every flipped bit of every file is refused by the manifest. Where the manifest was made
+//! to fit the damage, the file is refused by its reader, or is harmless: it opens within a bound of memory, and search,
+//! look-up and ranking go on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod bundle;
+
+use bundle::{holds, small};
+use peak_alloc::PeakAlloc;
+use recsys_core::bytes::{AlignedBytes, Sink};
+use recsys_core::candidates::{Candidates, Slice, Source};
+use recsys_core::catalogue::{ItemFacts, ItemId, Video};
+use recsys_core::cowatch::CoWatch;
+use recsys_core::features::{Candidate, UserFeatures};
+use recsys_core::items::ItemTable;
+use recsys_core::manifest::{FileEntry, Manifest, bundle_id};
+use recsys_core::npy::Matrix;
+use recsys_core::policy::Settings;
+use recsys_core::rerank::{Page, Ranker, rerank};
+use recsys_core::session::{Click, Session};
+use recsys_core::shard::{MAX_NODES, Query, Scratch, Shard};
+use recsys_core::vector::UnitVector;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+/// Held by every test here, so that none counts what another allocates.
+static ALONE: Mutex<()> = Mutex::new(());
+
+const VIDEOS: usize = 6;
+const DIM: usize = 16;
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a reader may allocate beside the bytes that it is given: so many times their length, and so many bytes more.
+struct Bound(usize, usize);
+
+/// Texts of errors, first steps of vectors, and what the threads of the test harness allocate meanwhile.
+const SMALL: usize = 8 << 10;
+/// One bit for each row that an item table can have: a shard's rows are marked in them.
+const ROWS: usize = MAX_NODES as usize / 8;
+
+/// Runs a reader over `length` bytes.
+fn bounded<T>(Bound(times, more): Bound, length: usize, read: impl FnOnce() -> T) -> T {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let read = read();
+    let allocated = MEMORY.peak_usage().saturating_sub(before);
+    assert!(
+        allocated <= times * length + more,
+        "{allocated} bytes were allocated for a file of {length}"
+    );
+    read
+}
+
+#[derive(Clone)]
+struct Files {
+    shard: Vec<u8>,
+    items: Vec<u8>,
+    co_watch: Vec<u8>,
+    ranker: Vec<u8>,
+}
+
+impl Files {
+    fn new() -> Self {
+        Self {
+            shard: small::shard(VIDEOS, DIM, 2),
+            items: small::items(VIDEOS),
+            co_watch: small::co_watch(VIDEOS),
+            ranker: small::ranker(),
+        }
+    }
+
+    fn manifest(&self) -> Manifest {
+        let mut manifest = small::manifest(VIDEOS, DIM, &[&self.shard], &self.items);
+        manifest.co_watch = Some(FileEntry::of("cowatch", "bin", &self.co_watch));
+        manifest.ranker = Some(FileEntry::of("ranker", "bin", &self.ranker));
+        manifest.policy =
+            Some(Settings::parse(br#"{"lambda":0.5,"pins":[{"item":"\u00fc2","position":1}]}"#).unwrap());
+        manifest
+    }
+
+    /// The file that an entry of some manifest names.
+    fn fetch(&self, names: &Manifest, entry: &FileEntry) -> Result<AlignedBytes, String> {
+        let files = [&self.shard, &self.items, &self.ranker, &self.co_watch];
+        let mut named = names.files().zip(files);
+        let found = named.find(|(own, _)| own.file == entry.file);
+        let (_, bytes) = found.ok_or_else(|| format!("{}: no such file", entry.file))?;
+        entry.check(bytes).map_err(|error| error.to_string())?;
+        Ok(AlignedBytes::copy_of(bytes))
+    }
+}
+
+/// What a reader serves from.
+struct Bundle {
+    manifest: Manifest,
+    shard: Shard,
+    items: ItemTable,
+    co_watch: CoWatch,
+    ranker: Ranker,
+}
+
+/// Opens a bundle as the edge and the browser do; `names` is the manifest that the files were published with.
+fn open(manifest: &[u8], files: &Files, names: &Manifest) -> Result<Bundle, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let length = manifest.len();
+    let manifest = bounded(Bound(8, SMALL), length, || Manifest::parse(manifest)).map_err(|e| text(&e))?;
+    let fetch = |entry: Option<&FileEntry>| files.fetch(names, entry.ok_or("not named")?);
+    let file = fetch(manifest.shards.first())?;
+    let shard = bounded(Bound(1, SMALL + ROWS), file.len(), || Shard::open(file)).map_err(|e| text(&e))?;
+    let file = fetch(Some(&manifest.item_table))?;
+    let items = bounded(Bound(1, SMALL), file.len(), || ItemTable::open(file)).map_err(|e| text(&e))?;
+    if (items.len(), shard.dim()) != (manifest.items as usize, manifest.dim as usize) {
+        return Err("another number of videos or dimensions".to_owned());
+    }
+    if shard.rows().iter().any(|&row| row as usize >= items.len()) {
+        return Err("a row beyond the item table".to_owned());
+    }
+    let file = fetch(manifest.co_watch.as_ref())?;
+    let co_watch =
+        bounded(Bound(0, SMALL), file.len(), || CoWatch::open(file, items.len())).map_err(|e| text(&e))?;
+    let file = fetch(manifest.ranker.as_ref())?;
+    let ranker = bounded(Bound(16, SMALL), file.len(), || {
+        Ranker::from_bytes(file.as_slice())
+    })
+    .map_err(|e| text(&e))?;
+    Ok(Bundle {
+        manifest,
+        shard,
+        items,
+        co_watch,
+        ranker,
+    })
+}
+
+struct ToldOnPanic<'a>(&'a str);
+
+impl Drop for ToldOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
+impl Bundle {
+    /// Answers a request of every kind; says how the bundle was damaged where that fails.
+    fn serve(&self, how: &str, items: &[u8]) {
+        let _told = ToldOnPanic(how);
+        holds::manifest(&self.manifest);
+        holds::shard(&self.shard, 1);
+        holds::items(&self.items, items);
+        holds::co_watch(&self.co_watch, self.items.len());
+        let query = Query::new(&self.shard, &[0.5; DIM]).unwrap();
+        let options = self.manifest.search.options(VIDEOS);
+        let (hits, _) = self
+            .shard
+            .search(&query, &options, &mut Scratch::default(), |_| true);
+        let slice = Slice {
+            shard: Some(&self.shard),
+            dim: DIM,
+            items: &self.items,
+            co_watch: Some(&self.co_watch),
+            hits: &hits,
+            source: Source::Personal,
+            bundle: "b",
+            degraded: None,
+        };
+        let sent = Candidates::parse(&slice.to_bytes()).unwrap();
+        assert_eq!(format!("{sent:?}"), format!("{:?}", slice.collect()));
+        holds::candidates(&sent);
+        self.rank(&sent);
+    }
+
+    fn rank(&self, candidates: &Candidates) {
+        let mut session = Session::new();
+        let click = Click {
+            item: ItemId::new("clicked").unwrap(),
+            ts_ms: 0,
+            vector: UnitVector::new(vec![1.0; DIM]).unwrap(),
+            facts: ItemFacts::unknown(),
+            neighbours: self.co_watch.neighbours(0, |row| row as u32),
+            after_search: false,
+            watch_seconds: Some(3.0),
+        };
+        session.click(click).unwrap();
+        let list: Vec<Candidate<'_>> = candidates
+            .list
+            .iter()
+            .map(|candidate| Candidate {
+                item: &candidate.id,
+                facts: &candidate.facts,
+                card: &candidate.card,
+                vector: &candidate.vector,
+            })
+            .collect();
+        let settings = self.manifest.policy.clone().unwrap_or_default();
+        let (policy, _) = settings.resolve(&self.manifest.policy_codes);
+        let page = Page {
+            policy: &policy,
+            k: VIDEOS,
+            seed: 1,
+        };
+        let ranked = rerank(
+            &session,
+            &UserFeatures::default(),
+            1,
+            &list,
+            Some(&self.ranker),
+            &page,
+        )
+        .unwrap();
+        let mut indices: Vec<usize> = ranked.iter().map(|ranked| ranked.index).collect();
+        indices.sort_unstable();
+        assert!(indices.iter().copied().eq(0..list.len()), "{indices:?}");
+        assert!(ranked.iter().all(|ranked| ranked.score.is_finite()), "{ranked:?}");
+    }
+}
+
+/// Every cut of `bytes`, from no byte to all but one, and then every flipped bit.
+fn damaged(bytes: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let cuts = (0..bytes.len()).map(|end| (format!("cut at {end}"), bytes[..end].to_vec()));
+    let flips = (0..bytes.len() * 8).map(|bit| {
+        let mut flipped = bytes.to_vec();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        (format!("byte {}, bit {}", bit / 8, bit % 8), flipped)
+    });
+    cuts.chain(flips)
+}
+
+/// Damages one file in every way. Some flips a reader can't tell from what was meant: with fewer than `opens_at_least`,
+/// harmlessness was not put to the test.
+fn damage(file: fn(&mut Files) -> &mut Vec<u8>, opens_at_least: usize) {
+    let _alone = alone();
+    let good = Files::new();
+    let published = good.manifest();
+    let original = file(&mut good.clone()).clone();
+    let mut opened = 0;
+    for (how, bytes) in damaged(&original) {
+        let is_cut = bytes.len() < original.len();
+        let mut files = good.clone();
+        *file(&mut files) = bytes;
+        assert!(
+            open(&published.to_bytes(), &files, &published).is_err(),
+            "{how}, as it is"
+        );
+        let fitting = files.manifest();
+        let read = open(&fitting.to_bytes(), &files, &fitting);
+        assert!(!is_cut || read.is_err(), "{how}, with a fitting manifest");
+        if let Ok(bundle) = read {
+            bundle.serve(&how, &files.items);
+            opened += 1;
+        }
+    }
+    assert!(opened >= opens_at_least, "{opened}");
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_shard_is_refused_or_harmless() {
+    damage(|files| &mut files.shard, 500);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_an_item_table_is_refused_or_harmless() {
+    damage(|files| &mut files.items, 500);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_co_watch_file_is_refused_or_harmless() {
+    damage(|files| &mut files.co_watch, 100);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_ranker_is_refused_or_harmless() {
+    damage(|files| &mut files.ranker, 100);
+}
+
+/// Nothing holds the manifest itself to a hash: its bytes name the bundle, and the files that it names hold.
+#[test]
+fn every_cut_and_every_flip_of_a_manifest_is_refused_or_harmless() {
+    let _alone = alone();
+    let files = Files::new();
+    let published = files.manifest();
+    let original = published.to_bytes();
+    let mut opened = 0;
+    for (how, bytes) in damaged(&original) {
+        assert_ne!(bundle_id(&bytes), bundle_id(&original));
+        if let Ok(bundle) = open(&bytes, &files, &published) {
+            let (own, read) = (published.files(), bundle.manifest.files());
+            assert!(own.eq(read), "{how}: other files");
+            let is_cut = bytes.len() < original.len();
+            assert!(
+                !is_cut || bundle.manifest == published,
+                "{how}: a part of it was read"
+            );
+            bundle.serve(&how, &files.items);
+            opened += 1;
+        }
+    }
+    assert!(opened >= 100, "{opened}");
+}
+
+#[test]
+fn every_cut_and_every_flip_of_candidates_is_refused_or_within_limits() {
+    let _alone = alone();
+    let original = small::candidates(VIDEOS, DIM, Some("no ranker"));
+    let mut opened = 0;
+    for (how, bytes) in damaged(&original) {
+        let read = bounded(Bound(8, SMALL), bytes.len(), || Candidates::parse(&bytes));
+        assert!(bytes.len() == original.len() || read.is_err(), "{how}");
+        if let Ok(candidates) = read {
+            let _told = ToldOnPanic(&how);
+            holds::candidates(&candidates);
+            opened += 1;
+        }
+    }
+    assert!(opened >= 500, "{opened}");
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_manifest_with_every_part_is_refused_or_holds() {
+    let _alone = alone();
+    let original = small::full_manifest().to_bytes();
+    for (how, bytes) in damaged(&original) {
+        let _told = ToldOnPanic(&how);
+        if let Ok(manifest) = bounded(Bound(8, SMALL), bytes.len(), || Manifest::parse(&bytes)) {
+            holds::manifest(&manifest);
+        }
+    }
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_matrix_or_a_catalogue_is_refused_or_holds() {
+    let _alone = alone();
+    for (how, bytes) in damaged(&small::matrix().to_bytes()) {
+        let _told = ToldOnPanic(&how);
+        if let Ok(matrix) = bounded(Bound(2, SMALL), bytes.len(), || Matrix::parse(&bytes)) {
+            holds::matrix(&matrix);
+        }
+    }
+    for line in small::VIDEOS.lines() {
+        for (how, bytes) in damaged(line.as_bytes()) {
+            let _told = ToldOnPanic(&how);
+            if let Ok(video) = bounded(Bound(32, SMALL), bytes.len(), || Video::parse(&bytes)) {
+                holds::video(&video, &bytes);
+            }
+        }
+    }
+}
+
+/// 2^24 nodes of 2,048 codes are 2^35 bytes, which is 0 in 32 bits: the reader multiplies with care.
+#[test]
+fn a_shard_of_more_codes_than_32_bits_can_count_is_refused() {
+    let _alone = alone();
+    let mut header = Sink::new(*b"RSHD", 1);
+    for value in [MAX_NODES, 2048, 0, 0, 0] {
+        header.u32(value);
+    }
+    header.raw(&[0; 12]);
+    header.section(&[0f32; 2048]);
+    let header = header.finish();
+    let codes = header.len() + 2 * 4 * MAX_NODES as usize;
+    let mut file = AlignedBytes::zeroed(codes);
+    let bytes = file.as_mut_slice();
+    bytes[..header.len()].copy_from_slice(&header);
+    bytes[8..16].copy_from_slice(&(codes as u64).to_le_bytes());
+    let rows = bytes[codes - 4 * MAX_NODES as usize..].chunks_exact_mut(4);
+    for (row, field) in (0..MAX_NODES).zip(rows) {
+        field.copy_from_slice(&row.to_le_bytes());
+    }
+    let error = bounded(Bound(0, SMALL + ROWS), codes, || Shard::open(file)).unwrap_err();
+    assert_eq!((error.what, error.offset), ("codes", codes));
+}

@@ -1,0 +1,45 @@
+//! Writes the smallest files of each kind of the project's own, by its own writers: seeds that a mutation changes at a
+//! place that matters. `cargo xtask fuzz` runs it.
+//!
+//!     cargo run --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
+
+use std::path::Path;
+use std::{env, fs, io};
+
+#[path = "../../crates/core/tests/bundle/small.rs"]
+mod small;
+
+fn main() -> io::Result<()> {
+    let folder = env::args().nth(1).ok_or_else(|| io::Error::other("expected a folder"))?;
+    let write = |target: &str, name: &str, bytes: &[u8]| {
+        let folder = Path::new(&folder).join(target);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join(name), bytes)
+    };
+    for (name, videos, dim, layers) in [
+        ("one", 1, 8, 0),
+        ("flat", 5, 8, 0),
+        ("wide", 2, 40, 1),
+        ("graph", 9, 8, 1),
+        ("layers", 12, 16, 3),
+    ] {
+        write("shard", name, &small::shard(videos, dim, layers))?;
+    }
+    for videos in [1, 2, 7] {
+        let name = videos.to_string();
+        write("items", &name, &small::items(videos))?;
+        write("cowatch", &name, &small::co_watch(videos))?;
+        write("candidates", &name, &small::candidates(videos, 8, None))?;
+    }
+    write("candidates", "degraded", &small::candidates(3, 16, Some("no ranker")))?;
+    let plain = small::manifest(7, 8, &[b"one", b"two"], b"items");
+    write("manifest", "plain", &plain.to_bytes())?;
+    write("manifest", "full", &small::full_manifest().to_bytes())?;
+    write("ranker", "small", &small::ranker())?;
+    write("npy", "matrix", &small::matrix().to_bytes())?;
+    write("videos", "both", small::VIDEOS.as_bytes())?;
+    small::VIDEOS
+        .lines()
+        .enumerate()
+        .try_for_each(|(i, line)| write("videos", &i.to_string(), line.as_bytes()))
+}

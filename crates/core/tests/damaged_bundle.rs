@@ -1,7 +1,11 @@
 //! A damaged bundle: every cut and every flipped bit of every file is refused by the manifest. Where the manifest was made
 //! to fit the damage, the file is refused by its reader, or is harmless: it opens within a bound of memory, and search,
 //! look-up and ranking go on.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod bundle;
 

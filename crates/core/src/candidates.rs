@@ -255,7 +255,7 @@ impl Candidates {
         let hashes = c.section::<u32>("neighbours", n_neighbours)?;
         let weights = c.section::<u16>("weights of neighbours", n_neighbours)?;
         if file.view::<u16>(&weights).contains(&0) {
-            return Err(c.error("weights of neighbours", "weights above 0", 0));
+            return Err(c.error("weights of neighbours", "weights above 0", "0"));
         }
         let ids = Strings::read(&mut c, &file, "ids", n)?;
         let cards = Strings::read(&mut c, &file, "cards", n)?;

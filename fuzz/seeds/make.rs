@@ -10,7 +10,9 @@ use std::{env, fs, io};
 mod small;
 
 fn main() -> io::Result<()> {
-    let folder = env::args().nth(1).ok_or_else(|| io::Error::other("expected a folder"))?;
+    let folder = env::args()
+        .nth(1)
+        .ok_or_else(|| io::Error::other("expected a folder"))?;
     let write = |target: &str, name: &str, bytes: &[u8]| {
         let folder = Path::new(&folder).join(target);
         fs::create_dir_all(&folder)?;
@@ -31,7 +33,11 @@ fn main() -> io::Result<()> {
         write("cowatch", &name, &small::co_watch(videos))?;
         write("candidates", &name, &small::candidates(videos, 8, None))?;
     }
-    write("candidates", "degraded", &small::candidates(3, 16, Some("no ranker")))?;
+    write(
+        "candidates",
+        "degraded",
+        &small::candidates(3, 16, Some("no ranker")),
+    )?;
     let plain = small::manifest(7, 8, &[b"one", b"two"], b"items");
     write("manifest", "plain", &plain.to_bytes())?;
     write("manifest", "full", &small::full_manifest().to_bytes())?;

@@ -2,25 +2,47 @@
 
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::features::{Candidate, Matrix, UserFeatures};
+use recsys_core::json::{self, FromJson, Json, JsonError};
 use recsys_core::policy::Policy;
 use recsys_core::rerank::{Page, Ranker, rerank};
 use recsys_core::session::{FactsData, Session, SessionData};
 use recsys_core::trees::{format, import};
-use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-#[derive(Deserialize)]
 struct World {
     now_ms: i64,
     session: SessionData,
     candidates: Vec<Item>,
 }
 
-#[derive(Deserialize)]
 struct Item {
     id: String,
     facts: FactsData,
     vector: Vec<f32>,
+}
+
+impl<'a> FromJson<'a> for World {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                now_ms: fields.get("now_ms")?,
+                session: fields.get("session")?,
+                candidates: fields.get("candidates")?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for Item {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                id: fields.get("id")?,
+                facts: fields.get("facts")?,
+                vector: fields.get("vector")?,
+            })
+        })
+    }
 }
 
 /// A request, ready to be ranked.
@@ -37,7 +59,7 @@ impl Request {
     /// `world` is JSON as bench/page/world.mjs makes it, `ranker` a LightGBM model's text.
     #[wasm_bindgen(constructor)]
     pub fn new(world: &str, ranker: &str) -> Result<Self, JsError> {
-        let world: World = serde_json::from_str(world)?;
+        let world: World = json::read(world)?;
         let items: Result<Vec<_>, JsError> = world
             .candidates
             .into_iter()

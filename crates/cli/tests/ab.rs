@@ -366,7 +366,11 @@ fn rules_are_published_shown_and_taken_back() {
     fail(set(r#"{"lambda":3}"#), &["policy.json", "lambda", "0 to 1"]);
     fail(
         set(r#"{"lamda":1}"#),
-        &["policy.json", "unknown field `lamda`", "line 1"],
+        &[
+            "policy.json",
+            "unknown field `lamda`",
+            "expected one of `excludeSeen`, `lambda`",
+        ],
     );
     assert_eq!(
         folder.manifest()["sequence"],

@@ -4,6 +4,7 @@
 //! a batch, summed over all of them: [`parse_line`].
 
 use crate::catalogue::ItemId;
+use crate::json::{FromJson, Json, JsonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -228,9 +229,15 @@ impl Batch {
 
 /// A [`Batch`] in the browser's store: one kind of row, because every struct that is read costs the module some code. List
 /// (0 items, 1 pairs, 2 arms), two names, three counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct StoredBatch(Vec<(u8, String, String, u64, u64, u64)>);
+
+impl<'a> FromJson<'a> for StoredBatch {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        FromJson::from_json(json).map(Self)
+    }
+}
 
 impl From<&Batch> for StoredBatch {
     fn from(batch: &Batch) -> Self {
@@ -391,7 +398,7 @@ mod tests {
         );
         assert_eq!(parsed(&body).unwrap(), batch);
         let stored = serde_json::to_string(&StoredBatch::from(&batch)).unwrap();
-        let read: StoredBatch = serde_json::from_str(&stored).unwrap();
+        let read: StoredBatch = crate::json::read(&stored).unwrap();
         assert_eq!(Batch::from(read), batch);
     }
 

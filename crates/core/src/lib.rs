@@ -12,6 +12,7 @@ pub mod events;
 pub mod experiments;
 pub mod features;
 pub mod items;
+pub mod json;
 pub mod manifest;
 pub mod metrics;
 pub mod npy;

@@ -1,8 +1,9 @@
 //! The bundle's manifest: a small JSON file that names every other file by its SHA-256.
 
 use crate::experiments::{Experiment, ExperimentError, assign};
+use crate::json::{self, FromJson, Json, JsonError};
 use crate::policy::{self, PolicyError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -17,7 +18,7 @@ const FORMAT: &str = "recsys-bundle";
 const VERSION: u32 = 1;
 
 /// One file of a bundle. Its name holds the start of its hash, so that a name never means other bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FileEntry {
     /// Name inside the bundle's folder: letters, digits, `-`, `_` and `.` alone.
@@ -26,6 +27,18 @@ pub struct FileEntry {
     pub sha256: String,
     /// Its length in bytes.
     pub bytes: u64,
+}
+
+impl<'a> FromJson<'a> for FileEntry {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                file: fields.get("file")?,
+                sha256: fields.get("sha256")?,
+                bytes: fields.get("bytes")?,
+            })
+        })
+    }
 }
 
 impl FileEntry {
@@ -98,13 +111,24 @@ impl FileEntry {
 }
 
 /// How the shards are searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchSettings {
     /// Width of the graph walk, 1 to 4,096.
     pub ef: u32,
     /// Shards of at most this many videos are scanned instead of walked.
     pub flat_up_to: u32,
+}
+
+impl<'a> FromJson<'a> for SearchSettings {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                ef: fields.get("ef")?,
+                flat_up_to: fields.get("flatUpTo")?,
+            })
+        })
+    }
 }
 
 impl SearchSettings {
@@ -124,7 +148,7 @@ impl SearchSettings {
 
 /// Sprite sheets of stills: row r of the item table is cell r mod (columns × rows) of sheet r div (columns × rows),
 /// cells row by row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sprites {
     /// Cells beside each other.
@@ -139,8 +163,22 @@ pub struct Sprites {
     pub sheets: Vec<FileEntry>,
 }
 
+impl<'a> FromJson<'a> for Sprites {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                columns: fields.get("columns")?,
+                rows: fields.get("rows")?,
+                width: fields.get("width")?,
+                height: fields.get("height")?,
+                sheets: fields.get("sheets")?,
+            })
+        })
+    }
+}
+
 /// Which encoder made the vectors; a query in words must come from the same one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncoderRef {
     /// Name in the model's own manifest.
@@ -149,8 +187,19 @@ pub struct EncoderRef {
     pub sha256: String,
 }
 
+impl<'a> FromJson<'a> for EncoderRef {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                name: fields.get("name")?,
+                sha256: fields.get("sha256")?,
+            })
+        })
+    }
+}
+
 /// A bundle's manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     format: String,
@@ -170,29 +219,55 @@ pub struct Manifest {
     /// The item table.
     pub item_table: FileEntry,
     /// The compact ranking model, where one was trained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ranker: Option<FileEntry>,
     /// What is watched along with what, where events were at hand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub co_watch: Option<FileEntry>,
     /// The ranker's model card for people, where one was trained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_card: Option<FileEntry>,
     /// Stills of every video, where the media was at hand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sprites: Option<Sprites>,
     /// The encoder of the vectors, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub encoder: Option<EncoderRef>,
     /// The page's rules; without them the defaults hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<policy::Settings>,
     /// The codes of the names in the rules, here and in the experiments.
-    #[serde(default, skip_serializing_if = "policy::Codes::is_empty")]
+    #[serde(skip_serializing_if = "policy::Codes::is_empty")]
     pub policy_codes: policy::Codes,
     /// The experiments that run.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<Experiment>,
+}
+
+impl<'a> FromJson<'a> for Manifest {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                format: fields.get("format")?,
+                version: fields.get("version")?,
+                sequence: fields.get("sequence")?,
+                created: fields.get("created")?,
+                dim: fields.get("dim")?,
+                items: fields.get("items")?,
+                search: fields.get("search")?,
+                shards: fields.get("shards")?,
+                item_table: fields.get("itemTable")?,
+                ranker: fields.get("ranker")?,
+                co_watch: fields.get("coWatch")?,
+                model_card: fields.get("modelCard")?,
+                sprites: fields.get("sprites")?,
+                encoder: fields.get("encoder")?,
+                policy: fields.get("policy")?,
+                policy_codes: fields.get_or("policyCodes", policy::Codes::default())?,
+                experiments: fields.get_or("experiments", Vec::new())?,
+            })
+        })
+    }
 }
 
 /// Why a manifest, or a file under it, was refused.
@@ -203,7 +278,7 @@ pub enum ManifestError {
     TooLong(usize),
     /// Not JSON of the right form.
     #[error("manifest.json: {0}; rebuild the bundle with `recsys index`")]
-    Json(String),
+    Json(#[from] JsonError),
     /// A field outside its limits.
     #[error("manifest.json: {field}: expected {expected}, found {found}; rebuild the bundle")]
     Field {
@@ -283,9 +358,7 @@ impl Manifest {
         if bytes.len() > MAX_BYTES {
             return Err(ManifestError::TooLong(bytes.len()));
         }
-        // From text: a browser that reads other JSON from text has one reader in its module instead of two.
-        let text = std::str::from_utf8(bytes).map_err(|e| ManifestError::Json(e.to_string()))?;
-        let manifest: Self = serde_json::from_str(text).map_err(|e| ManifestError::Json(e.to_string()))?;
+        let manifest: Self = json::read_bytes(bytes)?;
         let check = |ok: bool, field: &'static str, expected: &'static str, found: &dyn ToString| match ok {
             true => Ok(()),
             false => Err(ManifestError::Field {

@@ -3,16 +3,17 @@
 use crate::failure::Failure;
 use recsys_core::catalogue::ItemId;
 use recsys_core::events::{Entry, EntryUser, NamedFeatures};
+use recsys_core::json::{FromJson, Json, JsonError};
 use recsys_core::session::VISIT_GAP_MS;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::VecDeque;
 
 /// Slates that impressions and clicks can still refer to.
 const MAX_SLATES: usize = 6;
 
 /// Who the log is of: a random name that never leaves the browser by itself, and the visit.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(String, u32, i64)", into = "(String, u32, i64)")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "(String, u32, i64)")]
 pub struct Identity {
     /// Empty before the first event.
     name: String,
@@ -20,9 +21,10 @@ pub struct Identity {
     last_ms: i64,
 }
 
-impl From<(String, u32, i64)> for Identity {
-    fn from((name, visit, last_ms): (String, u32, i64)) -> Self {
-        Self { name, visit, last_ms }
+impl<'a> FromJson<'a> for Identity {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let (name, visit, last_ms) = FromJson::from_json(json)?;
+        Ok(Self { name, visit, last_ms })
     }
 }
 

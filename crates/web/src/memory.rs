@@ -6,8 +6,9 @@ use recsys_core::aggregates::{Batch, StoredBatch};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::experiments::LocalKey;
+use recsys_core::json::{self, FromJson, Json, JsonError};
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Layout of [`State`] that this program reads and writes.
 const VERSION: u32 = 1;
@@ -34,7 +35,7 @@ pub struct Memory {
 }
 
 /// [`Memory`] as plain data.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct State {
     version: u32,
     bundle: String,
@@ -42,14 +43,28 @@ pub struct State {
     session: SessionData,
     /// Newest first.
     pub watched: Vec<Item>,
-    #[serde(default)]
     identity: Identity,
-    #[serde(default)]
     counts: StoredBatch,
-    #[serde(default)]
     key: String,
-    #[serde(default)]
     entered: Vec<(String, String, u64)>,
+}
+
+impl<'a> FromJson<'a> for State {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                version: fields.get("version")?,
+                bundle: fields.get("bundle")?,
+                encoder: fields.get("encoder")?,
+                session: fields.get("session")?,
+                watched: fields.get("watched")?,
+                identity: fields.get_or("identity", Identity::default())?,
+                counts: fields.get_or("counts", StoredBatch::default())?,
+                key: fields.get_or("key", String::new())?,
+                entered: fields.get_or("entered", Vec::new())?,
+            })
+        })
+    }
 }
 
 impl Memory {
@@ -58,7 +73,7 @@ impl Memory {
     /// # Errors
     /// Another layout or damage, in words for a developer.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let state: State = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let state: State = json::read(text).map_err(|error| error.to_string())?;
         if state.version != VERSION {
             return Err(format!("layout {}, expected {VERSION}", state.version));
         }

@@ -1,46 +1,65 @@
 //! The plain objects that go to the page; `js/index.d.ts` is their contract.
 
 use recsys_core::candidates::Source;
+use recsys_core::json::{self, FromJson, Json, JsonError};
 use recsys_core::manifest::Sprites;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 /// One video: the card of the item table, and its id.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its id; a card has none.
-    #[serde(default)]
     pub id: String,
     /// Its title.
-    #[serde(default)]
     pub name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     creator: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<String>,
     /// The language's name in the catalogue.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     upload_date: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     thumbnail_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     preview_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     content_url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     duration_seconds: Option<f64>,
     /// Where its still is in the bundle at hand; not stored, because the next bundle may have it elsewhere.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sprite: Option<Sprite>,
+}
+
+impl<'a> FromJson<'a> for Item {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                id: fields.get_or("id", String::new())?,
+                name: fields.get_or("name", String::new())?,
+                creator: fields.get("creator")?,
+                category: fields.get("category")?,
+                language: fields.get("language")?,
+                upload_date: fields.get("uploadDate")?,
+                thumbnail_url: fields.get("thumbnailUrl")?,
+                preview_url: fields.get("previewUrl")?,
+                content_url: fields.get("contentUrl")?,
+                duration_seconds: fields.get("durationSeconds")?,
+                sprite: None,
+            })
+        })
+    }
 }
 
 impl Item {
     /// Reads a card. One that is no card gives an item with its id for a name, so that a page can still show it.
     pub fn from_card(id: &str, card: &str) -> Self {
-        let mut item: Self = serde_json::from_str(card).unwrap_or_default();
+        let mut item: Self = json::read(card).unwrap_or_default();
         if item.name.is_empty() {
             id.clone_into(&mut item.name);
         }

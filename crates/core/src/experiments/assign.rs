@@ -5,8 +5,9 @@
 //! key in the browser's store. Nobody else needs it: the manifest has names, salts and weights for everybody alike.
 
 use crate::aggregates::{MAX_NAME_BYTES, is_name};
+use crate::json::{FromJson, Json, JsonError};
 use crate::policy::{PolicyError, Settings};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -16,38 +17,60 @@ const MAX_ARMS: usize = 16;
 const MAX_WEIGHT: u32 = 1_000_000;
 
 /// Parts viewers into arms; as it stands in the manifest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Experiment {
     /// 1 to 64 letters, digits, `-`, `_` or `.`.
     pub name: String,
     /// Part of the hash, as `name` is, or empty. Another salt deals the viewers anew.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub salt: String,
     /// The arms, 2 to 16, of different names.
     pub arms: Vec<Arm>,
     /// Whether everybody gets both arms' lists interleaved, instead of one of them. Then there are two arms, their
     /// weights count for nothing, and the clicks on each one's picks say which is better.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub interleave: bool,
 }
 
+impl<'a> FromJson<'a> for Experiment {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["name", "salt", "arms", "interleave"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                name: fields.get("name")?,
+                salt: fields.get_or("salt", String::new())?,
+                arms: fields.get("arms")?,
+                interleave: fields.get_or("interleave", false)?,
+            })
+        })
+    }
+}
+
 /// One of the alternatives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Arm {
     /// As an experiment's name.
     pub name: String,
     /// Share of the viewers, relative to the other arms' weights, 0 to 1,000,000.
-    #[serde(default = "one")]
     pub weight: u32,
     /// The rules of this arm, in place of the bundle's policy; absent where the arm keeps it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<Settings>,
 }
 
-const fn one() -> u32 {
-    1
+impl<'a> FromJson<'a> for Arm {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["name", "weight", "policy"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                name: fields.get("name")?,
+                weight: fields.get_or("weight", 1)?,
+                policy: fields.get("policy")?,
+            })
+        })
+    }
 }
 
 /// Why an experiment was refused.
@@ -394,6 +417,6 @@ mod tests {
         let same = interleaved(experiment("same", &[1, 1]));
         assert!(matches!(same, Err(ExperimentError::Interleave(_))));
         let unknown = r#"{"name":"a","arms":[{"name":"x"},{"name":"y","wieght":2}]}"#;
-        assert!(serde_json::from_str::<Experiment>(unknown).is_err());
+        assert!(crate::json::read::<Experiment>(unknown).is_err());
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn experiments(json: &str) -> Vec<Experiment> {
-        let experiments: Vec<Experiment> = serde_json::from_str(json).unwrap();
+        let experiments: Vec<Experiment> = crate::json::read(json).unwrap();
         super::super::assign::check_all(&experiments).unwrap();
         experiments
     }

@@ -5,9 +5,9 @@ use super::cowatch::CoWatched;
 use super::tags::cosine;
 use super::viewer::{Viewer, log_duration};
 use crate::catalogue::ItemFacts;
+use crate::json::{self, FromJson, Json, JsonError};
 use crate::session::{Click, words};
 use crate::vector::{UnitVector, dot};
-use serde::Deserialize;
 
 /// Click rate of an item that was never shown, as a share of its impressions.
 const PRIOR_RATE: f32 = 0.05;
@@ -122,14 +122,22 @@ impl<'a> Pair<'a> {
 }
 
 /// What of a card is searched for words.
-#[derive(Deserialize)]
 struct Texts {
-    #[serde(default)]
     name: String,
-    #[serde(default)]
     creator: String,
-    #[serde(default)]
     category: String,
+}
+
+impl<'a> FromJson<'a> for Texts {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                name: fields.get_or("name", String::new())?,
+                creator: fields.get_or("creator", String::new())?,
+                category: fields.get_or("category", String::new())?,
+            })
+        })
+    }
 }
 
 /// Share of a search's words that a card's title, creator or category has; NaN where nothing was searched for or the card
@@ -138,7 +146,7 @@ fn search_match(wanted: &[String], card: &str) -> f32 {
     if wanted.is_empty() {
         return f32::NAN;
     }
-    let Ok(texts) = serde_json::from_str::<Texts>(card) else {
+    let Ok(texts) = json::read::<Texts>(card) else {
         return f32::NAN;
     };
     let found: Vec<String> = [&texts.name, &texts.creator, &texts.category]

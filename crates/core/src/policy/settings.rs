@@ -2,7 +2,8 @@
 
 use super::{Caps, Exploration, Freshness, Lambda, Policy, Rule};
 use crate::catalogue::ItemId;
-use serde::{Deserialize, Serialize};
+use crate::json::{self, FromJson, Json, JsonError};
+use serde::Serialize;
 use thiserror::Error;
 
 const MAX_POOL: usize = 10_000;
@@ -14,8 +15,8 @@ const MAX_DAYS: f32 = 36_500.0;
 
 /// A policy in the manifest. A field that is absent has its default; one that is not known is refused, because a rule
 /// that silently does nothing is worse than an error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// Drop items that the viewer has had; default yes.
     pub exclude_seen: bool,
@@ -56,9 +57,37 @@ impl Default for Settings {
     }
 }
 
+impl<'a> FromJson<'a> for Settings {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let default = Self::default();
+        let names = &[
+            "excludeSeen",
+            "lambda",
+            "pool",
+            "caps",
+            "boosts",
+            "freshness",
+            "pins",
+            "exploration",
+        ];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                exclude_seen: fields.get_or("excludeSeen", default.exclude_seen)?,
+                lambda: fields.get_or("lambda", default.lambda)?,
+                pool: fields.get_or("pool", default.pool)?,
+                caps: fields.get_or("caps", default.caps)?,
+                boosts: fields.get_or("boosts", default.boosts)?,
+                freshness: fields.get_or("freshness", default.freshness)?,
+                pins: fields.get_or("pins", default.pins)?,
+                exploration: fields.get_or("exploration", default.exploration)?,
+            })
+        })
+    }
+}
+
 /// The most items of one creator, or of one category, in one list; at least 1 each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CapSettings {
     /// Of one creator.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,9 +97,21 @@ pub struct CapSettings {
     pub per_category: Option<usize>,
 }
 
+impl<'a> FromJson<'a> for CapSettings {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["perCreator", "perCategory"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                per_creator: fields.get("perCreator")?,
+                per_category: fields.get("perCategory")?,
+            })
+        })
+    }
+}
+
 /// Adds to the scores of the videos that meet all of its conditions, of which it has at least one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Boost {
     /// Only this category.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,9 +132,25 @@ pub struct Boost {
     pub add: f32,
 }
 
+impl<'a> FromJson<'a> for Boost {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["category", "creator", "language", "item", "newerThanDays", "add"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                category: fields.get("category")?,
+                creator: fields.get("creator")?,
+                language: fields.get("language")?,
+                item: fields.get("item")?,
+                newer_than_days: fields.get("newerThanDays")?,
+                add: fields.get_or("add", 0.0)?,
+            })
+        })
+    }
+}
+
 /// What new uploads gain, halved after each half-life.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FreshnessSettings {
     /// At the upload, as a share of the scores' range: above 0 and at most 1.
     pub weight: f32,
@@ -101,9 +158,21 @@ pub struct FreshnessSettings {
     pub half_life_days: f32,
 }
 
+impl<'a> FromJson<'a> for FreshnessSettings {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["weight", "halfLifeDays"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                weight: fields.get("weight")?,
+                half_life_days: fields.get("halfLifeDays")?,
+            })
+        })
+    }
+}
+
 /// A video with a place of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Pin {
     /// The video's id.
     pub item: String,
@@ -111,26 +180,41 @@ pub struct Pin {
     pub position: usize,
 }
 
+impl<'a> FromJson<'a> for Pin {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["item", "position"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                item: fields.get("item")?,
+                position: fields.get("position")?,
+            })
+        })
+    }
+}
+
 /// Places for chance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExplorationSettings {
     /// 1 is first; each 1 to 100, none twice and none a pin's.
     pub positions: Vec<usize>,
     /// Candidates to draw from, more than positions and at most 10,000; default 50.
-    #[serde(default = "default_pool")]
     pub pool: usize,
     /// Share of the pages that explore, above 0 and at most 1; default 1.
-    #[serde(default = "every_page")]
     pub rate: f64,
 }
 
-const fn default_pool() -> usize {
-    50
-}
-
-const fn every_page() -> f64 {
-    1.0
+impl<'a> FromJson<'a> for ExplorationSettings {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["positions", "pool", "rate"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                positions: fields.get("positions")?,
+                pool: fields.get_or("pool", 50)?,
+                rate: fields.get_or("rate", 1.0)?,
+            })
+        })
+    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -138,8 +222,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// The codes of the names that a manifest's policies use, in the bundle's item table: pairs of name and code.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Codes {
     /// Categories.
     pub categories: Vec<(String, u32)>,
@@ -147,6 +231,18 @@ pub struct Codes {
     pub creators: Vec<(String, u32)>,
     /// Languages.
     pub languages: Vec<(String, u32)>,
+}
+
+impl<'a> FromJson<'a> for Codes {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                categories: fields.get_or("categories", Vec::new())?,
+                creators: fields.get_or("creators", Vec::new())?,
+                languages: fields.get_or("languages", Vec::new())?,
+            })
+        })
+    }
 }
 
 impl Codes {
@@ -170,18 +266,13 @@ impl Settings {
     /// Reads a policy file and checks it.
     ///
     /// # Errors
-    /// Not JSON of this form, with line and column, or a number out of its range.
+    /// Not JSON, with line and column; not of this form, with the field; or a number out of its range.
     pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
-        let broken = |found: String| PolicyError {
+        let settings: Self = json::read_bytes(bytes).map_err(|error| PolicyError {
             field: "the file",
             expected: "a JSON object as docs/ranking.md describes it",
-            found,
-        };
-        // serde takes a list for a struct too.
-        if bytes.trim_ascii_start().first() != Some(&b'{') {
-            return Err(broken("something else".to_owned()));
-        }
-        let settings: Self = serde_json::from_slice(bytes).map_err(|error| broken(error.to_string()))?;
+            found: error.to_string(),
+        })?;
         settings.check()?;
         Ok(settings)
     }

@@ -5,15 +5,16 @@
 use super::{Click, MAX_WORDS, SeenSet, Session, SessionError, check_watch};
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::cowatch::{MAX_NEIGHBOURS, Neighbour};
+use crate::json::{FromJson, Json, JsonError};
 use crate::vector::UnitVector;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Layout of [`SessionData`] that this program writes. It reads version 1 as well, which had no neighbours, tags or words
 /// of searches.
 pub const SESSION_VERSION: u32 = 2;
 
 /// A [`Session`] as plain data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SessionData {
     /// [`SESSION_VERSION`], or 1.
     pub version: u32,
@@ -24,17 +25,15 @@ pub struct SessionData {
     /// Searches of the newest visit.
     pub searches: u32,
     /// Words of the newest search.
-    #[serde(default)]
     pub search_words: Vec<String>,
     /// Whether no click came after that search.
-    #[serde(default)]
     pub searching: bool,
     /// Time of the newest activity, in milliseconds since 1970-01-01 UTC.
     pub last_active_ms: Option<i64>,
 }
 
 /// A [`Click`] as plain data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClickData {
     /// Item id.
     pub item: String,
@@ -45,29 +44,76 @@ pub struct ClickData {
     /// What was known of the item.
     pub facts: FactsData,
     /// Hashes of what is watched along with it, and their weights in 1/65,535.
-    #[serde(default)]
     pub neighbours: Vec<(u32, u16)>,
     /// Whether it was the first click after a search.
-    #[serde(default)]
     pub after_search: bool,
     /// Seconds watched.
     pub watch_seconds: Option<f32>,
 }
 
 /// [`ItemFacts`] as plain data; see there for units. Tags are their numbers, because JavaScript has no 64-bit integers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are those of ItemFacts")]
 pub struct FactsData {
     pub category: Option<u16>,
     pub language: Option<u16>,
     pub creator: Option<u32>,
-    #[serde(default)]
     pub tags: Vec<u8>,
     pub duration_s: Option<f32>,
     pub uploaded_day: Option<f32>,
     pub impressions: Option<f32>,
     pub clicks: Option<f32>,
     pub popularity: Option<f32>,
+}
+
+impl<'a> FromJson<'a> for SessionData {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                version: fields.get("version")?,
+                clicks: fields.get("clicks")?,
+                seen: fields.get("seen")?,
+                searches: fields.get("searches")?,
+                search_words: fields.get_or("search_words", Vec::new())?,
+                searching: fields.get_or("searching", false)?,
+                last_active_ms: fields.get("last_active_ms")?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for ClickData {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                item: fields.get("item")?,
+                ts_ms: fields.get("ts_ms")?,
+                vector: fields.get("vector")?,
+                facts: fields.get("facts")?,
+                neighbours: fields.get_or("neighbours", Vec::new())?,
+                after_search: fields.get_or("after_search", false)?,
+                watch_seconds: fields.get("watch_seconds")?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for FactsData {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                category: fields.get("category")?,
+                language: fields.get("language")?,
+                creator: fields.get("creator")?,
+                tags: fields.get_or("tags", Vec::new())?,
+                duration_s: fields.get("duration_s")?,
+                uploaded_day: fields.get("uploaded_day")?,
+                impressions: fields.get("impressions")?,
+                clicks: fields.get("clicks")?,
+                popularity: fields.get("popularity")?,
+            })
+        })
+    }
 }
 
 impl From<&ItemFacts> for FactsData {

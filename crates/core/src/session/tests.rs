@@ -169,7 +169,7 @@ fn a_session_survives_json() {
         .unwrap();
     session.search("Red fox", 4 * MINUTE);
     let text = serde_json::to_string(&SessionData::from(&session)).unwrap();
-    let data: SessionData = serde_json::from_str(&text).unwrap();
+    let data: SessionData = crate::json::read(&text).unwrap();
     let back = Session::try_from(data.clone()).unwrap();
     assert_eq!(SessionData::from(&back), data);
     assert_eq!(back.query(WINDOW), session.query(WINDOW));
@@ -208,7 +208,7 @@ fn data_of_version_1_still_reads() {
     let click = r#"{"item":"a","ts_ms":5,"vector":[1,0],"facts":{"category":1,"language":null,"creator":null,
         "duration_s":9,"uploaded_day":null,"impressions":null,"clicks":null,"popularity":null},"watch_seconds":null}"#;
     let text = format!(r#"{{"version":1,"clicks":[{click}],"seen":["a"],"searches":2,"last_active_ms":5}}"#);
-    let session = Session::try_from(serde_json::from_str::<SessionData>(&text).unwrap()).unwrap();
+    let session = Session::try_from(crate::json::read::<SessionData>(&text).unwrap()).unwrap();
     assert_eq!((session.clicks().len(), session.searches(5)), (1, 2));
     assert!(session.clicks()[0].neighbours.is_empty());
 }

@@ -4,6 +4,7 @@ use crate::bundle::Bundle;
 use crate::commands::policy::codes;
 use anyhow::{Context, Result};
 use recsys_core::experiments::{Experiment, assign};
+use recsys_core::json;
 use std::path::PathBuf;
 
 /// Publishes a bundle again with other experiments.
@@ -60,7 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn read(path: &std::path::Path) -> Result<Vec<Experiment>> {
     let bytes = std::fs::read(path).context("cannot read the experiments")?;
-    let experiments: Vec<Experiment> = serde_json::from_slice(&bytes)
+    let experiments: Vec<Experiment> = json::read_bytes(&bytes)
         .context("expected a JSON list of experiments as docs/experiments.md describes them")?;
     assign::check_all(&experiments)?;
     Ok(experiments)

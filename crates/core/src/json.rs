@@ -1,0 +1,497 @@
+//! Reading JSON (RFC 8259): serde_json turns a text into a tree, and [`FromJson`] the tree into typed values.
+//!
+//! A reader that serde derives is compiled for each type into kilobytes of WebAssembly: one for lists, one for objects,
+//! each with its own copy of the tokens' code. From a tree, a field costs one call. What the browser reads is read this way,
+//! and natively by the same code.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Any JSON value. Texts without escapes are borrowed from what was parsed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A whole number from 0 to 2^64 − 1, written without fraction and exponent.
+    Whole(u64),
+    /// A whole number from −2^63 to −1, written without fraction and exponent.
+    Negative(i64),
+    /// Any other number.
+    Number(f64),
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A list.
+    List(Vec<Json<'a>>),
+    /// Names and values in the order of the text; a name may be there twice.
+    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+/// A text that is no JSON, or JSON of another form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonError(Box<Parts>);
+
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
+    /// Such as `shards[2].bytes`; empty where the whole is meant.
+    path: String,
+    problem: String,
+}
+
+impl JsonError {
+    fn new(problem: String) -> Self {
+        let path = String::new();
+        Self(Box::new(Parts { path, problem }))
+    }
+
+    fn found(expected: &str, found: &Json<'_>) -> Self {
+        Self::new(format!("expected {expected}, found {}", found.shown()))
+    }
+
+    /// The same error, seen from a value that holds the one it is about.
+    #[must_use]
+    fn within(mut self, outer: &str) -> Self {
+        let inner = &self.0.path;
+        let dot = if inner.is_empty() || inner.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
+        self.0.path = [outer, dot, inner].concat();
+        self
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { path, problem } = &*self.0;
+        let colon = if path.is_empty() { "" } else { ": " };
+        [path, colon, problem]
+            .into_iter()
+            .try_for_each(|part| f.write_str(part))
+    }
+}
+
+impl fmt::Debug for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// A type that is read from JSON.
+pub trait FromJson<'a>: Sized {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// It has another form.
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError>;
+
+    /// What a field has that is not there; `None` where it must be.
+    #[must_use]
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// Reads a JSON text.
+///
+/// # Errors
+/// No JSON, with line and column, or another form, with the field's path.
+pub fn read<'a, T: FromJson<'a>>(text: &'a str) -> Result<T, JsonError> {
+    T::from_json(parse(text)?)
+}
+
+/// As [`read`], from bytes.
+///
+/// # Errors
+/// No UTF-8; those of [`read`].
+pub fn read_bytes<'a, T: FromJson<'a>>(bytes: &'a [u8]) -> Result<T, JsonError> {
+    read(std::str::from_utf8(bytes).map_err(|error| JsonError::new(error.to_string()))?)
+}
+
+fn parse(text: &str) -> Result<Json<'_>, JsonError> {
+    serde_json::from_str(text).map_err(|error| JsonError::new(error.to_string()))
+}
+
+impl<'a> Json<'a> {
+    /// Reads an object; fields that `read` does not ask for are passed over.
+    ///
+    /// # Errors
+    /// No object; those of `read`.
+    pub fn object<T>(
+        self,
+        read: impl FnOnce(&mut Object<'a>) -> Result<T, JsonError>,
+    ) -> Result<T, JsonError> {
+        read(&mut Object::of(self)?)
+    }
+
+    /// Reads an object that has no other fields than those of the names, which are all that `read` asks for.
+    ///
+    /// # Errors
+    /// No object, or one with another field; those of `read`.
+    pub fn strict_object<T>(
+        self,
+        names: &'static [&'static str],
+        read: impl FnOnce(&mut Object<'a>) -> Result<T, JsonError>,
+    ) -> Result<T, JsonError> {
+        let mut object = Object::of(self)?;
+        object.only(names)?;
+        read(&mut object)
+    }
+
+    fn list(self, expected: &str) -> Result<Vec<Self>, JsonError> {
+        match self {
+            Self::List(list) => Ok(list),
+            other => Err(JsonError::found(expected, &other)),
+        }
+    }
+
+    fn whole(&self, most: u64) -> Result<u64, JsonError> {
+        match *self {
+            Self::Whole(number) if number <= most => Ok(number),
+            _ => Err(JsonError::found(
+                &format!("a whole number from 0 to {most}"),
+                self,
+            )),
+        }
+    }
+
+    /// As it is written, lists and objects by their kind alone.
+    fn shown(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Flag(true) => "true".to_owned(),
+            Self::Flag(false) => "false".to_owned(),
+            Self::Whole(number) => number.to_string(),
+            Self::Negative(number) => number.to_string(),
+            Self::Number(number) => serde_json::to_string(number).unwrap_or_default(),
+            Self::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+            Self::List(_) => "a list".to_owned(),
+            Self::Object(_) => "an object".to_owned(),
+        }
+    }
+}
+
+/// The fields of an object that were not asked for yet.
+pub struct Object<'a> {
+    fields: Vec<(Cow<'a, str>, Json<'a>)>,
+}
+
+impl<'a> Object<'a> {
+    fn of(json: Json<'a>) -> Result<Self, JsonError> {
+        match json {
+            Json::Object(fields) => Ok(Self { fields }),
+            other => Err(JsonError::found("an object", &other)),
+        }
+    }
+
+    fn only(&self, names: &[&str]) -> Result<(), JsonError> {
+        let known = |name: &str| names.contains(&name);
+        match self.fields.iter().find(|(name, _)| !known(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(JsonError::new(format!(
+                "unknown field `{name}`, expected one of `{}`",
+                names.join("`, `")
+            ))),
+        }
+    }
+
+    /// The value of a field.
+    ///
+    /// # Errors
+    /// It is missing and must not be, is there twice, or has another form.
+    pub fn get<T: FromJson<'a>>(&mut self, name: &'static str) -> Result<T, JsonError> {
+        match self.take(name)? {
+            Some(json) => T::from_json(json).map_err(|error| error.within(name)),
+            None => T::absent().ok_or_else(|| JsonError::new(format!("missing field `{name}`"))),
+        }
+    }
+
+    /// The value of a field, or `default` where it is missing.
+    ///
+    /// # Errors
+    /// It is there twice, or has another form.
+    pub fn get_or<T: FromJson<'a>>(&mut self, name: &'static str, default: T) -> Result<T, JsonError> {
+        match self.take(name)? {
+            Some(json) => T::from_json(json).map_err(|error| error.within(name)),
+            None => Ok(default),
+        }
+    }
+
+    fn take(&mut self, name: &'static str) -> Result<Option<Json<'a>>, JsonError> {
+        let of_name = |field: &(Cow<'a, str>, Json<'a>)| field.0 == name;
+        let Some(at) = self.fields.iter().position(of_name) else {
+            return Ok(None);
+        };
+        let (_, value) = self.fields.swap_remove(at);
+        if self.fields.iter().any(of_name) {
+            return Err(JsonError::new(format!("duplicate field `{name}`")));
+        }
+        Ok(Some(value))
+    }
+}
+
+impl<'a> FromJson<'a> for String {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        match json {
+            Json::Text(text) => Ok(text.into_owned()),
+            other => Err(JsonError::found("a text", &other)),
+        }
+    }
+}
+
+impl FromJson<'_> for bool {
+    fn from_json(json: Json<'_>) -> Result<Self, JsonError> {
+        match json {
+            Json::Flag(flag) => Ok(flag),
+            other => Err(JsonError::found("true or false", &other)),
+        }
+    }
+}
+
+impl FromJson<'_> for i64 {
+    fn from_json(json: Json<'_>) -> Result<Self, JsonError> {
+        match json {
+            Json::Negative(number) => Ok(number),
+            // Whole numbers up to i64::MAX.
+            json => json.whole(i64::MAX as u64).map(|number| number as Self),
+        }
+    }
+}
+
+impl FromJson<'_> for f64 {
+    fn from_json(json: Json<'_>) -> Result<Self, JsonError> {
+        match json {
+            Json::Number(number) => Ok(number),
+            Json::Whole(number) => Ok(number as Self),
+            Json::Negative(number) => Ok(number as Self),
+            other => Err(JsonError::found("a number", &other)),
+        }
+    }
+}
+
+impl FromJson<'_> for f32 {
+    fn from_json(json: Json<'_>) -> Result<Self, JsonError> {
+        Ok(f64::from_json(json)? as Self)
+    }
+}
+
+macro_rules! whole {
+    ($($type:ty),*) => {$(
+        impl FromJson<'_> for $type {
+            fn from_json(json: Json<'_>) -> Result<Self, JsonError> {
+                json.whole(Self::MAX as u64).map(|number| number as Self)
+            }
+        }
+    )*};
+}
+whole!(u8, u16, u32, u64, usize);
+
+impl<'a, T: FromJson<'a>> FromJson<'a> for Option<T> {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        match json {
+            Json::Null => Ok(None),
+            json => T::from_json(json).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<'a, T: FromJson<'a>> FromJson<'a> for Vec<T> {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let list = json.list("a list")?;
+        let mut values = Self::with_capacity(list.len());
+        for (index, json) in list.into_iter().enumerate() {
+            values.push(T::from_json(json).map_err(|error| error.within(&format!("[{index}]")))?);
+        }
+        Ok(values)
+    }
+}
+
+macro_rules! tuple {
+    ($length:literal: $($type:ident)*) => {
+        impl<'a, $($type: FromJson<'a>),*> FromJson<'a> for ($($type,)*) {
+            fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+                const EXPECTED: &str = concat!("a list of ", $length);
+                let list = json.list(EXPECTED)?;
+                let right = list.len() == $length;
+                let mut values = list.into_iter();
+                let mut next = || match values.next() {
+                    Some(value) if right => Ok(value),
+                    _ => Err(JsonError::found(EXPECTED, &Json::List(Vec::new()))),
+                };
+                Ok(($($type::from_json(next()?)?,)*))
+            }
+        }
+    };
+}
+tuple!(2: A B);
+tuple!(3: A B C);
+tuple!(6: A B C D E F);
+
+impl<'de> Deserialize<'de> for Json<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Tree)
+    }
+}
+
+struct Tree;
+
+impl<'de> Visitor<'de> for Tree {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Whole(number))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Negative(number))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Json<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(value) = values.next_element()? {
+            list.push(value);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut values: A) -> Result<Json<'de>, A::Error> {
+        let mut fields = Vec::new();
+        // serde_json's names are texts.
+        while let Some(Json::Text(name)) = values.next_key()? {
+            fields.push((name, values.next_value()?));
+        }
+        Ok(Json::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Point {
+        x: u8,
+        y: Option<f32>,
+        name: String,
+        more: Vec<(i64, String)>,
+    }
+
+    impl<'a> FromJson<'a> for Point {
+        fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+            json.strict_object(&["x", "y", "name", "more"], |fields| {
+                Ok(Self {
+                    x: fields.get("x")?,
+                    y: fields.get("y")?,
+                    name: fields.get_or("name", "p".to_owned())?,
+                    more: fields.get_or("more", Vec::new())?,
+                })
+            })
+        }
+    }
+
+    fn error(text: &str) -> String {
+        read::<Point>(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_fields_in_any_order_and_fills_in_what_may_be_missing() {
+        let point =
+            read::<Point>(r#"{"more":[[-5,"a\n"],[7,"b"]],"y":1.5,"name":"\u00e9","x":255}"#).unwrap();
+        assert_eq!((point.x, point.y, point.name.as_str()), (255, Some(1.5), "é"));
+        assert_eq!(point.more, [(-5, "a\n".to_owned()), (7, "b".to_owned())]);
+        for text in [r#"{"x":0}"#, r#"{"x":0,"y":null}"#] {
+            let point = read::<Point>(text).unwrap();
+            assert_eq!((point.x, point.y, point.name.as_str()), (0, None, "p"));
+        }
+        assert_eq!(read::<Vec<f64>>("[1,-1,1e2]").unwrap(), [1.0, -1.0, 100.0]);
+    }
+
+    #[test]
+    fn refuses_by_path_what_has_another_form() {
+        for (text, expected) in [
+            ("[]", "expected an object, found a list"),
+            (
+                r#"{"x":256}"#,
+                "x: expected a whole number from 0 to 255, found 256",
+            ),
+            (
+                r#"{"x":-1}"#,
+                "x: expected a whole number from 0 to 255, found -1",
+            ),
+            (
+                r#"{"x":1.0}"#,
+                "x: expected a whole number from 0 to 255, found 1.0",
+            ),
+            (r#"{"x":1,"y":"a\"b"}"#, r#"y: expected a number, found "a\"b""#),
+            (r#"{"x":1,"name":null}"#, "name: expected a text, found null"),
+            (r#"{"x":1,"more":{}}"#, "more: expected a list, found an object"),
+            (
+                r#"{"x":1,"more":[[1,"a"],[1,true]]}"#,
+                "more[1]: expected a text, found true",
+            ),
+            (r#"{"x":1,"more":[[1]]}"#, "more[0]: expected a list of 2"),
+            (r#"{"x":1,"more":[[1,"a",2]]}"#, "more[0]: expected a list of 2"),
+            (
+                r#"{"x":1,"more":[[9223372036854775808,"a"]]}"#,
+                "more[0]: expected a whole number from 0 to 9223372036854775807",
+            ),
+            ("{}", "missing field `x`"),
+            (r#"{"x":1,"x":2}"#, "duplicate field `x`"),
+            (
+                r#"{"x":1,"z":2}"#,
+                "unknown field `z`, expected one of `x`, `y`, `name`, `more`",
+            ),
+            (r#"{"z":2}"#, "unknown field `z`"),
+            (r#"{"x":1"#, "line 1 column 6"),
+            (r#"{"x":1} 2"#, "trailing characters at line 1 column 9"),
+        ] {
+            assert!(
+                error(text).starts_with(expected) || error(text).ends_with(expected),
+                "{text}: {}",
+                error(text)
+            );
+        }
+        let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+        assert!(error(&deep).contains("recursion limit"));
+        assert!(read_bytes::<Point>(b"\xff").is_err());
+    }
+
+    #[test]
+    fn other_fields_are_passed_over_where_the_object_is_not_strict() {
+        let read = |json: Json<'_>| json.object(|fields| fields.get::<u32>("a"));
+        assert_eq!(read(parse(r#"{"b":[{}],"a":7}"#).unwrap()), Ok(7));
+    }
+}

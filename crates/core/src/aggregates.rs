@@ -4,7 +4,7 @@
 //! a batch, summed over all of them: [`parse_line`].
 
 use crate::catalogue::ItemId;
-use crate::json::{FromJson, Json, JsonError};
+use crate::json::{FromJson, Json, JsonError, Shown};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -105,8 +105,9 @@ pub enum BatchError {
     Pair(usize),
     /// A name that is none.
     #[error(
-        "`arms`, row {row}: `{field}` is {found:?}; expected 1 to {MAX_NAME_BYTES} letters, digits, dots, hyphens or \
-         underscores"
+        "`arms`, row {row}: `{field}` is {}; expected 1 to {MAX_NAME_BYTES} letters, digits, dots, hyphens or \
+         underscores",
+        Shown::from(.found)
     )]
     Name {
         /// Place in the list, from 0.

@@ -4,6 +4,7 @@
 //! checks every length before anything is read or allocated; [`Sink`] is the writing half.
 
 use bytemuck::Pod;
+use std::fmt::Display;
 use std::ops::Range;
 use thiserror::Error;
 
@@ -123,7 +124,14 @@ impl<'a> Cursor<'a> {
 
     /// An error at the current position.
     #[must_use]
-    pub fn error(&self, what: &'static str, expected: impl ToString, found: impl ToString) -> FormatError {
+    pub fn error(&self, what: &'static str, expected: impl Display, found: impl Display) -> FormatError {
+        self.refusal(what, &expected, &found)
+    }
+
+    /// Apart from [`Cursor::error`], so that each of its many callers is short.
+    #[cold]
+    #[inline(never)]
+    fn refusal(&self, what: &'static str, expected: &dyn Display, found: &dyn Display) -> FormatError {
         let (expected, found) = (expected.to_string(), found.to_string());
         FormatError {
             file: self.file,

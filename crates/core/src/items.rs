@@ -26,6 +26,7 @@
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId};
+use crate::json::Shown;
 use crate::order::descending;
 use std::ops::Range;
 
@@ -135,7 +136,7 @@ impl ItemTable {
             return Err(c.error(
                 "ids",
                 "1 to 256 bytes without control characters",
-                format!("{bad:?}"),
+                Shown::from(bad),
             ));
         }
         let cards = Strings::read(&mut c, &file, "cards", n)?;

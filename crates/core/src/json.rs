@@ -41,17 +41,28 @@ struct Parts {
 }
 
 impl JsonError {
+    #[cold]
+    #[inline(never)]
     fn new(problem: String) -> Self {
         let path = String::new();
         Self(Box::new(Parts { path, problem }))
     }
 
+    #[cold]
+    #[inline(never)]
     fn found(expected: &str, found: &Json<'_>) -> Self {
         Self::new(format!("expected {expected}, found {}", found.shown()))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn missing(field: &str) -> Self {
+        Self::new(format!("missing field `{field}`"))
+    }
+
     /// The same error, seen from a value that holds the one it is about.
-    #[must_use]
+    #[cold]
+    #[inline(never)]
     fn within(mut self, outer: &str) -> Self {
         let inner = &self.0.path;
         let dot = if inner.is_empty() || inner.starts_with('[') {
@@ -81,6 +92,59 @@ impl fmt::Debug for JsonError {
 }
 
 impl std::error::Error for JsonError {}
+
+/// A text or a number in a message: a text in quotes as in JSON, a number in its shortest form. JSON needs that formatting
+/// anyway; what the standard library has for `{:?}` and for floats would come into the browser's module beside it.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A number.
+    Single(f32),
+    /// A number.
+    Double(f64),
+}
+
+impl<'a> From<&'a str> for Shown<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Shown<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<f32> for Shown<'_> {
+    fn from(number: f32) -> Self {
+        Self::Single(number)
+    }
+}
+
+impl From<f64> for Shown<'_> {
+    fn from(number: f64) -> Self {
+        Self::Double(number)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (text, number) = match *self {
+            Self::Text(text) => (serde_json::to_string(text), 0.0),
+            Self::Single(number) => (serde_json::to_string(&number), f64::from(number)),
+            Self::Double(number) => (serde_json::to_string(&number), number),
+        };
+        if number.is_nan() {
+            return f.write_str("NaN");
+        }
+        if number.is_infinite() {
+            return f.write_str(if number > 0.0 { "infinity" } else { "-infinity" });
+        }
+        f.write_str(&text.map_err(|_| fmt::Error)?)
+    }
+}
 
 /// A type that is read from JSON.
 pub trait FromJson<'a>: Sized {
@@ -168,8 +232,8 @@ impl<'a> Json<'a> {
             Self::Flag(false) => "false".to_owned(),
             Self::Whole(number) => number.to_string(),
             Self::Negative(number) => number.to_string(),
-            Self::Number(number) => serde_json::to_string(number).unwrap_or_default(),
-            Self::Text(text) => serde_json::to_string(text).unwrap_or_default(),
+            Self::Number(number) => Shown::Double(*number).to_string(),
+            Self::Text(text) => Shown::Text(text).to_string(),
             Self::List(_) => "a list".to_owned(),
             Self::Object(_) => "an object".to_owned(),
         }
@@ -207,7 +271,7 @@ impl<'a> Object<'a> {
     pub fn get<T: FromJson<'a>>(&mut self, name: &'static str) -> Result<T, JsonError> {
         match self.take(name)? {
             Some(json) => T::from_json(json).map_err(|error| error.within(name)),
-            None => T::absent().ok_or_else(|| JsonError::new(format!("missing field `{name}`"))),
+            None => T::absent().ok_or_else(|| JsonError::missing(name)),
         }
     }
 
@@ -222,6 +286,7 @@ impl<'a> Object<'a> {
         }
     }
 
+    #[inline(never)]
     fn take(&mut self, name: &'static str) -> Result<Option<Json<'a>>, JsonError> {
         let of_name = |field: &(Cow<'a, str>, Json<'a>)| field.0 == name;
         let Some(at) = self.fields.iter().position(of_name) else {
@@ -487,6 +552,20 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
         assert!(error(&deep).contains("recursion limit"));
         assert!(read_bytes::<Point>(b"\xff").is_err());
+    }
+
+    #[test]
+    fn texts_are_shown_in_quotes_and_numbers_in_their_shortest_form() {
+        for (shown, expected) in [
+            (Shown::from("a\"\n\u{7f}é"), "\"a\\\"\\n\u{7f}é\""),
+            (Shown::from(0.1f32), "0.1"),
+            (Shown::from(0.1f64 + 0.2), "0.30000000000000004"),
+            (Shown::from(f32::NAN), "NaN"),
+            (Shown::from(f64::NEG_INFINITY), "-infinity"),
+            (Shown::from(f32::INFINITY), "infinity"),
+        ] {
+            assert_eq!(shown.to_string(), expected);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What goes wrong, as an `Error` that a page can test by its name.
 
+use recsys_core::json::Shown;
 use wasm_bindgen::JsValue;
 
 /// The `name` of a thrown error.
@@ -85,7 +86,7 @@ impl Failure {
             "pass the id of a video that `recommend` or `search` has returned since this page was opened";
         Self::new(
             Kind::UnknownItem,
-            format!("the video {id:?} is not known here; {advice}"),
+            format!("the video {} is not known here; {advice}", Shown::from(id)),
         )
     }
 }

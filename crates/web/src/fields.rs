@@ -89,7 +89,10 @@ impl Fields {
             .filter(|n| n.fract() == 0.0 && (low..=high).contains(n));
         match whole {
             Some(number) => Ok(Some(number as u32)),
-            None => Err(self.refuse(field, &format!("a whole number from {low} to {high}"))),
+            None => {
+                let (low, high) = (range.start(), range.end());
+                Err(self.refuse(field, &format!("a whole number from {low} to {high}")))
+            }
         }
     }
 

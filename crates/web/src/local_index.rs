@@ -5,6 +5,7 @@ use crate::failure::{Failure, Kind};
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::items::ItemTable;
+use recsys_core::json::Shown;
 use recsys_core::shard::{Query, Scratch, SearchOptions, Shard, Strategy};
 use wasm_bindgen::prelude::*;
 
@@ -54,7 +55,8 @@ impl LocalIndex {
             let fits = value.fract() == 0.0 && (1.0..=f64::from(MAX)).contains(&value);
             let message = || {
                 bad(format!(
-                    "{name} is {value}; expected a whole number from 1 to {MAX}"
+                    "{name} is {}; expected a whole number from 1 to {MAX}",
+                    Shown::from(value)
                 ))
             };
             fits.then_some(value as usize).ok_or_else(message)

@@ -6,6 +6,7 @@ use crate::sent::SentLog;
 use js_sys::{JSON, Reflect, Uint8Array};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Candidates, MEDIA_TYPE};
+use recsys_core::json::Shown;
 use recsys_core::manifest::{FileEntry, MAX_BYTES};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -101,7 +102,8 @@ impl Net {
         let found = header(&response, "content-type");
         if !found.starts_with(MEDIA_TYPE) {
             let advice = "check that `endpoint` is a recsys server of this version";
-            let message = format!("{path}: expected content type {MEDIA_TYPE}, found {found:?}; {advice}");
+            let found = Shown::from(&found);
+            let message = format!("{path}: expected content type {MEDIA_TYPE}, found {found}; {advice}");
             return Err(Failure::new(Kind::BadReply, message));
         }
         let bytes = read_at_most(request.path, &response, MAX_ANSWER).await?;

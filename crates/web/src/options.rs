@@ -5,6 +5,7 @@ use crate::fields::Fields;
 use recsys_core::catalogue::ItemId;
 use recsys_core::events::EntryUser;
 use recsys_core::features::{AgeBand, Device, Gender};
+use recsys_core::json::Shown;
 use recsys_core::privacy::Mode;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
@@ -140,7 +141,7 @@ pub fn mode(value: &JsValue) -> Result<Mode, Failure> {
         let found = if name.is_empty() {
             "no text".to_owned()
         } else {
-            format!("{name:?}")
+            Shown::from(&name).to_string()
         };
         bad(format!("setMode: the mode is {found}; expected {MODES}"))
     })

@@ -9,6 +9,7 @@ use crate::memory::Memory;
 use crate::types::to_json;
 use idb::event::DatabaseEvent;
 use idb::{Database, Factory, KeyRange, ObjectStoreParams, Transaction, TransactionMode, TransactionResult};
+use recsys_core::json::Shown;
 use wasm_bindgen::JsValue;
 
 /// Version of the database's structure; the layout of the value has its own.
@@ -175,7 +176,10 @@ impl Store {
             count only as long as the page is open";
         Failure::new(
             Kind::Storage,
-            format!("IndexedDB database {:?}: {reason}; {advice}", self.name),
+            format!(
+                "IndexedDB database {}: {reason}; {advice}",
+                Shown::from(&self.name)
+            ),
         )
     }
 }

@@ -4,6 +4,7 @@ mod video;
 
 pub use video::{MAX_LINE_BYTES, Video, VideoError};
 
+use crate::json::Shown;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,7 +23,7 @@ pub enum ItemIdError {
     #[error("an item id has {0} bytes, at most {max} are allowed; shorten it", max = ItemId::MAX_BYTES)]
     TooLong(usize),
     /// A control character (a line break, a tab, …).
-    #[error("item id {0:?} has a control character; remove it")]
+    #[error("item id {} has a control character; remove it", Shown::from(.0))]
     Control(String),
 }
 

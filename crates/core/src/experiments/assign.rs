@@ -5,7 +5,7 @@
 //! key in the browser's store. Nobody else needs it: the manifest has names, salts and weights for everybody alike.
 
 use crate::aggregates::{MAX_NAME_BYTES, is_name};
-use crate::json::{FromJson, Json, JsonError};
+use crate::json::{FromJson, Json, JsonError, Shown};
 use crate::policy::{PolicyError, Settings};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -77,7 +77,7 @@ impl<'a> FromJson<'a> for Arm {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ExperimentError {
     /// A name or a salt that is none.
-    #[error("{what} is {found:?}; expected 1 to 64 letters, digits, '-', '_' or '.'")]
+    #[error("{what} is {}; expected 1 to 64 letters, digits, '-', '_' or '.'", Shown::from(.found))]
     Name {
         /// Which one.
         what: &'static str,

@@ -1,6 +1,7 @@
 //! What a viewer, or the site on the viewer's behalf, may declare. All of it is optional and stays in the browser.
 
 use crate::catalogue::ItemFacts;
+use crate::json::Shown;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -26,7 +27,7 @@ impl UserFeatures {
 
 /// A declared value that is none of those allowed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{found:?} is no {what}; expected {expected}")]
+#[error("{} is no {what}; expected {expected}", Shown::from(.found))]
 pub struct DeclaredError {
     what: &'static str,
     expected: &'static str,
@@ -109,7 +110,7 @@ pub struct AgeBand(u8);
 
 /// Text that names no age band.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no age band; write it as \"25-34\", \"65+\" or \"<18\", in years up to 120")]
+#[error("{} is no age band; write it as \"25-34\", \"65+\" or \"<18\", in years up to 120", Shown::from(.0))]
 pub struct AgeBandError(String);
 
 impl AgeBand {

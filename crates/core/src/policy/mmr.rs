@@ -2,6 +2,7 @@
 
 use super::caps::Room;
 use crate::catalogue::ItemFacts;
+use crate::json::Shown;
 use crate::order::descending;
 use crate::vector::dot;
 use thiserror::Error;
@@ -12,7 +13,7 @@ pub struct Lambda(f32);
 
 /// A weight outside 0 to 1.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
-#[error("lambda is {0}; expected a number from 0 (variety alone) to 1 (relevance alone)")]
+#[error("lambda is {}; expected a number from 0 (variety alone) to 1 (relevance alone)", Shown::from(*.0))]
 pub struct LambdaError(f32);
 
 impl Lambda {

@@ -2,7 +2,7 @@
 
 use super::{Caps, Exploration, Freshness, Lambda, Policy, Rule};
 use crate::catalogue::ItemId;
-use crate::json::{self, FromJson, Json, JsonError};
+use crate::json::{self, FromJson, Json, JsonError, Shown};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -480,13 +480,11 @@ impl Boost {
     }
 }
 
-/// What was found, for an error. Numbers go through serde_json, which the browser has already; the formatting of core
-/// would be one more.
+/// What was found, for an error: a text as it is, a number in its shortest form.
 enum Found<'a> {
     Text(&'a str),
     Whole(usize),
-    Single(f32),
-    Double(f64),
+    Number(Shown<'a>),
 }
 
 impl<'a> From<&'a str> for Found<'a> {
@@ -503,13 +501,13 @@ impl From<usize> for Found<'_> {
 
 impl From<f32> for Found<'_> {
     fn from(number: f32) -> Self {
-        Self::Single(number)
+        Self::Number(number.into())
     }
 }
 
 impl From<f64> for Found<'_> {
     fn from(number: f64) -> Self {
-        Self::Double(number)
+        Self::Number(number.into())
     }
 }
 
@@ -525,8 +523,7 @@ fn ensure<'a>(
     let found = match found.into() {
         Found::Text(text) => text.to_owned(),
         Found::Whole(number) => number.to_string(),
-        Found::Single(number) => serde_json::to_string(&number).unwrap_or_default(),
-        Found::Double(number) => serde_json::to_string(&number).unwrap_or_default(),
+        Found::Number(number) => number.to_string(),
     };
     Err(PolicyError {
         field,

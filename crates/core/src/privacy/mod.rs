@@ -3,6 +3,7 @@
 pub mod local;
 pub mod standard;
 
+use crate::json::Shown;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -18,7 +19,7 @@ pub enum Mode {
 
 /// Text that names no mode.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is no privacy mode; expected \"standard\" or \"local\"")]
+#[error("{} is no privacy mode; expected \"standard\" or \"local\"", Shown::from(.0))]
 pub struct ModeError(String);
 
 impl Mode {

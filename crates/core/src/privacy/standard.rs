@@ -4,8 +4,6 @@
 //! history and user features in the browser as a matter of policy. It hides neither the viewer's address nor the
 //! taste that the vector describes: a server that knows the catalogue can guess clicked videos from the vector.
 
-use std::fmt::Write;
-
 /// What standard mode promises.
 pub const CLAIM: &str = "The mean vector of your recent clicks goes to the server; no id, no cookie, no history. \
     This is a policy, not anonymity: the server sees the vector and your address.";
@@ -21,21 +19,12 @@ pub const CANDIDATES: u32 = 200;
 /// the server refuses them.
 #[must_use]
 pub fn request_body(query: Option<&[f32]>, k: u32) -> String {
-    let mut body = String::from("{");
-    if let Some(vector) = query {
-        body.push_str("\"vector\":[");
-        for (index, value) in vector.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = match value.is_finite() {
-                true => write!(body, "{comma}{value}"),
-                false => write!(body, "{comma}null"),
-            };
-        }
-        body.push_str("],");
+    // Numbers are always JSON.
+    let vector = |vector: &[f32]| serde_json::to_string(vector).unwrap_or_default();
+    match query {
+        Some(query) => format!("{{\"vector\":{},\"k\":{k}}}", vector(query)),
+        None => format!("{{\"k\":{k}}}"),
     }
-    let _ = write!(body, "\"k\":{k}}}");
-    body
 }
 
 /// [`request_body`] in words. `clicks` is how many clicks the mean is over, `dim` the vector's length; with no click the
@@ -85,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_not_finite_stays_json() {
         let body = parsed(&request_body(Some(&[f32::NAN, 1.0, f32::INFINITY]), 1));
-        assert_eq!(body["vector"], json!([null, 1, null]));
+        assert_eq!(body["vector"], json!([null, 1.0, null]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where scores come from: the trees, or one feature where there is no model or no click.
 
 use crate::features::{FEATURE_COUNT, FEATURES};
+use crate::json::Shown;
 use crate::session::Session;
 use crate::trees::{Explainer, FormatError, Model, format};
 use thiserror::Error;
@@ -17,7 +18,9 @@ pub enum RankerError {
     Format(#[from] FormatError),
     /// Trained on other features.
     #[error(
-        "the ranker's feature {column} is {found:?}, expected {expected:?}; train it anew with `recsys train` of this version"
+        "the ranker's feature {column} is {}, expected {}; train it anew with `recsys train` of this version",
+        Shown::from(.found),
+        Shown::from(*.expected)
     )]
     Features {
         /// First column that differs.

@@ -9,6 +9,7 @@ mod words;
 
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::cowatch::Neighbour;
+use crate::json::Shown;
 use crate::vector::{UnitVector, mean_direction};
 pub use data::{ClickData, FactsData, SESSION_VERSION, SessionData};
 pub use seen::SeenSet;
@@ -60,7 +61,7 @@ pub enum SessionError {
         found: usize,
     },
     /// Watch time that is negative, NaN or infinite.
-    #[error("item {item} was watched for {seconds} s; expected a finite number, 0 or more")]
+    #[error("item {item} was watched for {} s; expected a finite number, 0 or more", Shown::from(*.seconds))]
     WatchTime {
         /// The watched item.
         item: ItemId,

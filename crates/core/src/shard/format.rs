@@ -151,7 +151,11 @@ impl Shard {
             return Err(c.error(
                 "nodes a layer",
                 format!("from {n} down to at least 1"),
-                format!("{counts:?}"),
+                counts
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
             ));
         }
         let mean = c.section::<f32>("mean", dim)?;

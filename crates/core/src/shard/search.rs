@@ -24,7 +24,7 @@ pub enum QueryError {
         found: usize,
     },
     /// NaN or infinite.
-    #[error("query value {index} is {value}; every value must be a finite number")]
+    #[error("query value {index} is {}; every value must be a finite number", crate::json::Shown::from(*.value))]
     NotFinite {
         /// Which value.
         index: usize,

@@ -6,6 +6,7 @@
 
 use super::bitsliced::BitSliced;
 use super::output::{Activation, Output};
+use crate::json::Shown;
 use std::fmt::Display;
 use thiserror::Error;
 
@@ -261,7 +262,7 @@ impl Builder {
             return Err(BuildError::new(
                 "scale of the output",
                 "a finite number above zero",
-                &scale,
+                &Shown::from(scale),
             ));
         }
         if output.activation == Activation::Softmax {
@@ -319,7 +320,7 @@ impl Builder {
         index("feature of a split", self.model.features, feature)?;
         let (operand, kind) = match test {
             Test::AtMost { threshold, .. } if threshold.is_nan() => {
-                return Err(BuildError::new("threshold", "a number", &threshold));
+                return Err(BuildError::new("threshold", "a number", &Shown::from(threshold)));
             }
             // Adding zero turns -0.0 into 0.0: they compare alike, and one threshold has one spelling.
             Test::AtMost {
@@ -382,7 +383,7 @@ impl Builder {
             return Err(BuildError::new(
                 "cover of a leaf",
                 "a finite number of at least 0",
-                &cover,
+                &Shown::from(cover),
             ));
         }
         self.leaf(value)?;
@@ -477,6 +478,6 @@ fn finite(what: &'static str, found: f32) -> Result<(), BuildError> {
     if found.is_finite() {
         Ok(())
     } else {
-        Err(BuildError::new(what, "a finite number", &found))
+        Err(BuildError::new(what, "a finite number", &Shown::from(found)))
     }
 }

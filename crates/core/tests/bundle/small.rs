@@ -188,7 +188,7 @@ pub fn full_manifest() -> Manifest {
     });
     manifest.policy = Some(recsys_core::policy::Settings::parse(policy).unwrap());
     manifest.policy_codes.categories.push(("Animals".to_owned(), 0));
-    manifest.experiments = serde_json::from_str(experiments).unwrap();
+    manifest.experiments = recsys_core::json::read(experiments).unwrap();
     manifest
 }
 

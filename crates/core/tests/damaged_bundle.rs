@@ -120,7 +120,7 @@ fn open(manifest: &[u8], files: &Files, names: &Manifest) -> Result<Bundle, Stri
     let text = |error: &dyn std::error::Error| error.to_string();
     let file = AlignedBytes::copy_of(manifest);
     let manifest =
-        bounded(Bound(2, SMALL), &file, |file| Manifest::parse(file.as_slice())).map_err(|e| text(&e))?;
+        bounded(Bound(8, SMALL), &file, |file| Manifest::parse(file.as_slice())).map_err(|e| text(&e))?;
     let fetch = |entry: Option<&FileEntry>| files.fetch(names, entry.ok_or("not named")?);
     let file = fetch(manifest.shards.first())?;
     let shard = bounded(Bound(1, SMALL + ROWS), &file, Shard::open).map_err(|e| text(&e))?;
@@ -341,7 +341,7 @@ fn every_cut_and_every_flip_of_a_manifest_with_every_part_is_refused_or_holds() 
     let original = small::full_manifest().to_bytes();
     for (how, bytes) in damaged(&original) {
         let _told = ToldOnPanic(&how);
-        if let Ok(manifest) = bounded(Bound(2, SMALL), &AlignedBytes::copy_of(&bytes), |file| {
+        if let Ok(manifest) = bounded(Bound(8, SMALL), &AlignedBytes::copy_of(&bytes), |file| {
             Manifest::parse(file.as_slice())
         }) {
             holds::manifest(&manifest);

@@ -11,6 +11,9 @@ use thiserror::Error;
 pub const FILE_NAME: &str = "manifest.json";
 /// The most bytes of a manifest.
 pub const MAX_BYTES: usize = 4 << 20;
+/// The most values of a manifest, so that a small text of small values does not become a large tree: every opening
+/// bracket and every comma counts as one.
+pub const MAX_VALUES: usize = 1 << 18;
 /// The most bytes of one file of a bundle.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
@@ -279,6 +282,9 @@ pub enum ManifestError {
     /// Not JSON of the right form.
     #[error("manifest.json: {0}; rebuild the bundle with `recsys index`")]
     Json(#[from] JsonError),
+    /// Too many values to be one.
+    #[error("manifest.json has {0} values, at most {MAX_VALUES} are allowed; rebuild the bundle")]
+    TooManyValues(usize),
     /// A field outside its limits.
     #[error("manifest.json: {field}: expected {expected}, found {found}; rebuild the bundle")]
     Field {
@@ -357,6 +363,10 @@ impl Manifest {
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         if bytes.len() > MAX_BYTES {
             return Err(ManifestError::TooLong(bytes.len()));
+        }
+        let values = bytes.iter().filter(|byte| b"{[,".contains(byte)).count();
+        if values > MAX_VALUES {
+            return Err(ManifestError::TooManyValues(values));
         }
         let manifest: Self = json::read_bytes(bytes)?;
         let check = |ok: bool, field: &'static str, expected: &'static str, found: &dyn ToString| match ok {

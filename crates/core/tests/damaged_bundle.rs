@@ -17,7 +17,7 @@ use recsys_core::catalogue::{ItemFacts, ItemId, Video};
 use recsys_core::cowatch::CoWatch;
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::items::ItemTable;
-use recsys_core::manifest::{FileEntry, Manifest, bundle_id};
+use recsys_core::manifest::{FileEntry, MAX_BYTES, MAX_VALUES, Manifest, bundle_id};
 use recsys_core::npy::Matrix;
 use recsys_core::policy::Settings;
 use recsys_core::rerank::{Page, Ranker, rerank};
@@ -369,6 +369,28 @@ fn every_cut_and_every_flip_of_a_matrix_or_a_catalogue_is_refused_or_holds() {
                 holds::video(&video, &bytes);
             }
         }
+    }
+}
+
+/// A value takes two bytes of text, but many more in the tree that the manifest is read from.
+#[test]
+fn a_manifest_of_values_alone_takes_no_more_than_32_mib() {
+    let _alone = alone();
+    for (value, count) in [
+        ("0", MAX_BYTES / 2 - 1),
+        ("0", MAX_VALUES - 2),
+        (r#""":0"#, MAX_VALUES - 2),
+    ] {
+        let values = vec![value; count].join(",");
+        let text = if value == "0" {
+            format!("[{values}]")
+        } else {
+            format!("{{{values}}}")
+        };
+        let file = AlignedBytes::copy_of(text.as_bytes());
+        let more = if count < MAX_VALUES { 32 << 20 } else { SMALL };
+        let read = bounded(Bound(0, more), &file, |file| Manifest::parse(file.as_slice()));
+        assert!(read.is_err(), "{value}, {count} times");
     }
 }
 

@@ -1,5 +1,9 @@
 //! Made vectors for measuring search: unit vectors around skewed clusters that share one mean, as the embeddings of a
-//! real catalogue do, and queries as a viewer's clicks give them.
+//! real catalogue do, and queries of two kinds: as a viewer's clicks give them, and as a text encoder does, off the
+//! items' cone.
+//!
+//! What tells items apart is of few effective dimensions, with a thin rest in all of them, as in learned embeddings:
+//! noise in all dimensions alike would make all neighbours but the closest a matter of chance.
 
 use crate::Rng;
 
@@ -18,12 +22,19 @@ pub struct Spec {
     pub seed: u64,
 }
 
-/// Share of the mean that all vectors have in common; the share of the cluster's centre; the rest is noise. Lengths
-/// before normalisation.
+/// Directions in which clusters and items differ; direction j (from 0) with a weight of 1 / √(j + 1).
+const DIRECTIONS: usize = 64;
+/// Lengths of an item's parts before normalisation: the mean that all items have in common, the centre of the cluster,
+/// what is the item's own along the directions, and in every dimension.
 const COMMON: f32 = 0.6;
 const CENTRE: f32 = 0.5;
-const NOISE: f32 = 0.6;
-/// A query is the mean of this many items of one cluster.
+const OWN: f32 = 0.6;
+const FINE: f32 = 0.1;
+/// Lengths of the parts of a query in words: the mean that all of these have in common, and as above.
+const TEXT_COMMON: f32 = 0.7;
+const TEXT_CENTRE: f32 = 0.4;
+const TEXT_OWN: f32 = 0.5;
+/// A query of clicks is the mean of this many items of one cluster.
 const CLICKS: usize = 5;
 
 /// Vectors and queries, row by row.
@@ -31,8 +42,10 @@ const CLICKS: usize = 5;
 pub struct Vectors {
     /// items × dim, unit length.
     pub items: Vec<f32>,
-    /// queries × dim, unit length.
+    /// queries × dim, unit length: the means of clicks.
     pub queries: Vec<f32>,
+    /// queries × dim, unit length: as from words.
+    pub text_queries: Vec<f32>,
 }
 
 /// Makes the vectors; the same for the same spec.
@@ -40,50 +53,63 @@ pub struct Vectors {
 pub fn make(spec: &Spec) -> Vectors {
     let mut rng = Rng::new(spec.seed);
     let common = direction(&mut rng, spec.dim);
+    let basis: Vec<Vec<f32>> = (0..DIRECTIONS).map(|_| direction(&mut rng, spec.dim)).collect();
     let centres: Vec<Vec<f32>> = (0..spec.clusters.max(1))
-        .map(|_| direction(&mut rng, spec.dim))
+        .map(|_| along(&mut rng, &basis))
         .collect();
-    let weight = |c: usize| 1.0 / (c + 1) as f64;
-    let total: f64 = (0..centres.len()).map(weight).sum();
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); centres.len()];
     let mut items = Vec::with_capacity(spec.items * spec.dim);
     for item in 0..spec.items {
-        let mut left = rng.unit() * total;
-        let cluster = (0..centres.len() - 1).find(|&c| {
-            left -= weight(c);
-            left < 0.0
-        });
-        let cluster = cluster.unwrap_or(centres.len() - 1);
-        let noise = direction(&mut rng, spec.dim);
-        let parts = common
-            .iter()
-            .zip(centres.get(cluster).into_iter().flatten())
-            .zip(&noise);
-        let sum: Vec<f32> = parts
-            .map(|((m, c), n)| COMMON * m + CENTRE * c + NOISE * n)
-            .collect();
-        items.extend(unit(&sum));
-        if let Some(list) = members.get_mut(cluster) {
-            list.push(item);
-        }
+        let cluster = skewed(&mut rng, centres.len());
+        let own = along(&mut rng, &basis);
+        let fine = direction(&mut rng, spec.dim);
+        items.extend(sum(&[
+            (COMMON, &common),
+            (CENTRE, &centres[cluster]),
+            (OWN, &own),
+            (FINE, &fine),
+        ]));
+        members[cluster].push(item);
     }
     let filled: Vec<&Vec<usize>> = members.iter().filter(|m| !m.is_empty()).collect();
     let mut queries = Vec::with_capacity(spec.queries * spec.dim);
     for _ in 0..spec.queries {
-        let mut sum = vec![0f32; spec.dim];
         let Some(cluster) = filled.get(below(&mut rng, filled.len())) else {
             break;
         };
-        for _ in 0..CLICKS {
-            let item = cluster.get(below(&mut rng, cluster.len())).copied().unwrap_or(0);
-            let vector = items
-                .get(item * spec.dim..(item + 1) * spec.dim)
-                .unwrap_or_default();
-            sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v);
-        }
-        queries.extend(unit(&sum));
+        let clicks: Vec<(f32, &[f32])> = (0..CLICKS)
+            .filter_map(|_| cluster.get(below(&mut rng, cluster.len())))
+            .map(|item| (1.0, &items[item * spec.dim..(item + 1) * spec.dim]))
+            .collect();
+        queries.extend(sum(&clicks));
     }
-    Vectors { items, queries }
+    let text_common = direction(&mut rng, spec.dim);
+    let mut text_queries = Vec::with_capacity(spec.queries * spec.dim);
+    for _ in 0..spec.queries {
+        let centre = &centres[skewed(&mut rng, centres.len())];
+        let own = along(&mut rng, &basis);
+        text_queries.extend(sum(&[
+            (TEXT_COMMON, &text_common),
+            (TEXT_CENTRE, centre),
+            (TEXT_OWN, &own),
+        ]));
+    }
+    Vectors {
+        items,
+        queries,
+        text_queries,
+    }
+}
+
+/// A number below `n`: c with weight 1 / (c + 1).
+fn skewed(rng: &mut Rng, n: usize) -> usize {
+    let weight = |c: usize| 1.0 / (c + 1) as f64;
+    let mut left = rng.unit() * (0..n).map(weight).sum::<f64>();
+    let chosen = (0..n).find(|&c| {
+        left -= weight(c);
+        left < 0.0
+    });
+    chosen.unwrap_or(n.saturating_sub(1))
 }
 
 /// A whole number below `n`; 0 where `n` is 0.
@@ -91,14 +117,38 @@ fn below(rng: &mut Rng, n: usize) -> usize {
     ((rng.unit() * n as f64) as usize).min(n.saturating_sub(1))
 }
 
-/// A random direction: normal components (Box and Muller 1958), normalised.
+/// A random direction: normal components, normalised.
 fn direction(rng: &mut Rng, dim: usize) -> Vec<f32> {
-    let normal = |rng: &mut Rng| {
-        let radius = (-2.0 * (1.0 - rng.unit()).ln()).sqrt();
-        (radius * (std::f64::consts::TAU * rng.unit()).cos()) as f32
-    };
     let raw: Vec<f32> = (0..dim).map(|_| normal(rng)).collect();
     unit(&raw)
+}
+
+/// A random sum of the basis, earlier directions more, at unit length.
+fn along(rng: &mut Rng, basis: &[Vec<f32>]) -> Vec<f32> {
+    let weights: Vec<f32> = (1..=basis.len())
+        .map(|j| normal(rng) / (j as f32).sqrt())
+        .collect();
+    let parts: Vec<(f32, &[f32])> = weights
+        .iter()
+        .zip(basis)
+        .map(|(&w, b)| (w, b.as_slice()))
+        .collect();
+    sum(&parts)
+}
+
+/// A normal number (Box and Muller 1958).
+fn normal(rng: &mut Rng) -> f32 {
+    let radius = (-2.0 * (1.0 - rng.unit()).ln()).sqrt();
+    (radius * (std::f64::consts::TAU * rng.unit()).cos()) as f32
+}
+
+/// A sum at unit length.
+fn sum(parts: &[(f32, &[f32])]) -> Vec<f32> {
+    let mut sum = vec![0f32; parts.first().map_or(0, |(_, vector)| vector.len())];
+    for (weight, vector) in parts {
+        sum.iter_mut().zip(*vector).for_each(|(s, v)| *s += weight * v);
+    }
+    unit(&sum)
 }
 
 fn unit(v: &[f32]) -> Vec<f32> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Clustered unit vectors and queries.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Folder for items.npy, ids.txt and queries.npy
+    /// Folder for items.npy, ids.txt, queries.npy (means of clicks) and text.npy (as from words)
     #[arg(long)]
     out: PathBuf,
     /// Number of vectors
@@ -50,24 +50,20 @@ pub fn run(args: Args) -> Result<()> {
         let path = out.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("{}: cannot write", path.display()))
     };
-    write(
-        "items.npy",
-        &Matrix {
-            rows: items,
-            columns: dim,
-            values: made.items,
-        }
-        .to_bytes(),
-    )?;
-    write(
-        "queries.npy",
-        &Matrix {
-            rows: queries,
-            columns: dim,
-            values: made.queries,
-        }
-        .to_bytes(),
-    )?;
+    let matrices = [
+        ("items.npy", items, made.items),
+        ("queries.npy", queries, made.queries),
+        ("text.npy", queries, made.text_queries),
+    ];
+    for (name, rows, values) in matrices {
+        let columns = dim;
+        let matrix = Matrix {
+            rows,
+            columns,
+            values,
+        };
+        write(name, &matrix.to_bytes())?;
+    }
     let ids: String = (0..items).map(|i| format!("item-{i:06}\n")).collect();
     write("ids.txt", ids.as_bytes())
 }

@@ -15,40 +15,35 @@ pub fn dot(codes: &[i8], query: &[i16]) -> i32 {
         .sum()
 }
 
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub use simd::dot;
+/// [`dot`] of four vectors of one length with the same query.
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[inline]
+#[must_use]
+pub fn dot_four(codes: [&[i8]; 4], query: &[i16]) -> [i32; 4] {
+    codes.map(|codes| dot(codes, query))
+}
 
-/// SIMD128. The one place in this crate with unsafe code: two loads from slices whose length was just checked.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use simd::{dot, dot_four};
+
+/// SIMD128. The one place in this crate with unsafe code: loads from arrays of the size that they read.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[allow(unsafe_code)]
 mod simd {
     use core::arch::wasm32::{
-        i16x8_load_extend_i8x8, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128_load,
+        i16x8_load_extend_i8x8, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128, v128_load,
     };
 
     /// Σ aᵢ·bᵢ over the shorter of the two lengths. Lengths are multiples of 16 in a shard.
     #[inline]
     #[must_use]
     pub fn dot(codes: &[i8], query: &[i16]) -> i32 {
-        let mut even = i32x4_splat(0);
-        let mut odd = i32x4_splat(0);
+        let mut sum = i32x4_splat(0);
         let (code_blocks, code_rest) = codes.as_chunks::<16>();
         let (query_blocks, query_rest) = query.as_chunks::<16>();
         for (c, q) in code_blocks.iter().zip(query_blocks) {
-            // SAFETY: `c` is 16 bytes and `q` 16 × 2 bytes; each load reads 8 or 16 bytes at an offset of at most
-            // half of that. wasm loads need no alignment.
-            let (c0, c1, q0, q1) = unsafe {
-                (
-                    i16x8_load_extend_i8x8(c.as_ptr()),
-                    i16x8_load_extend_i8x8(c.as_ptr().add(8)),
-                    v128_load(q.as_ptr().cast()),
-                    v128_load(q.as_ptr().add(8).cast()),
-                )
-            };
-            even = i32x4_add(even, i32x4_dot_i16x8(c0, q0));
-            odd = i32x4_add(odd, i32x4_dot_i16x8(c1, q1));
+            sum = add(sum, c, load(q));
         }
-        let sum = i32x4_add(even, odd);
         let rest: i32 = if code_blocks.len() == query_blocks.len() {
             code_rest
                 .iter()
@@ -58,17 +53,68 @@ mod simd {
         } else {
             0
         };
+        total(sum).wrapping_add(rest)
+    }
+
+    /// [`dot`] of four vectors of one length with the same query, which is loaded once for all.
+    #[inline]
+    #[must_use]
+    pub fn dot_four(codes: [&[i8]; 4], query: &[i16]) -> [i32; 4] {
+        let [a, b, c, d] = codes.map(|codes| codes.as_chunks::<16>().0);
+        let (query_blocks, rest) = query.as_chunks::<16>();
+        let n = query_blocks.len();
+        if !rest.is_empty() || [a, b, c, d].iter().any(|blocks| blocks.len() != n) {
+            return codes.map(|codes| dot(codes, query));
+        }
+        let zero = i32x4_splat(0);
+        let (mut e, mut f, mut g, mut h) = (zero, zero, zero, zero);
+        for ((((a, b), c), d), q) in a.iter().zip(b).zip(c).zip(d).zip(query_blocks) {
+            let q = load(q);
+            e = add(e, a, q);
+            f = add(f, b, q);
+            g = add(g, c, q);
+            h = add(h, d, q);
+        }
+        [total(e), total(f), total(g), total(h)]
+    }
+
+    /// Sixteen values of a query.
+    #[inline(always)]
+    fn load(query: &[i16; 16]) -> (v128, v128) {
+        // SAFETY: the loads read the first and the second 16 of 32 bytes; wasm loads need no alignment.
+        unsafe {
+            (
+                v128_load(query.as_ptr().cast()),
+                v128_load(query.as_ptr().add(8).cast()),
+            )
+        }
+    }
+
+    /// Adds sixteen products to four sums.
+    #[inline(always)]
+    fn add(sum: v128, codes: &[i8; 16], (q, r): (v128, v128)) -> v128 {
+        // SAFETY: the loads read the first and the second 8 of 16 bytes.
+        let (c, d) = unsafe {
+            (
+                i16x8_load_extend_i8x8(codes.as_ptr()),
+                i16x8_load_extend_i8x8(codes.as_ptr().add(8)),
+            )
+        };
+        i32x4_add(sum, i32x4_add(i32x4_dot_i16x8(c, q), i32x4_dot_i16x8(d, r)))
+    }
+
+    #[inline(always)]
+    fn total(sum: v128) -> i32 {
         i32x4_extract_lane::<0>(sum)
             .wrapping_add(i32x4_extract_lane::<1>(sum))
             .wrapping_add(i32x4_extract_lane::<2>(sum))
             .wrapping_add(i32x4_extract_lane::<3>(sum))
-            .wrapping_add(rest)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::dot;
+    use super::{dot, dot_four};
 
     #[test]
     fn equals_the_sum_in_i64() {
@@ -81,6 +127,13 @@ mod tests {
                 .map(|(&a, &b)| i64::from(a) * i64::from(b))
                 .sum();
             assert_eq!(i64::from(dot(&codes, &query)), exact, "{len}");
+            let negated: Vec<i8> = codes.iter().map(|c| c.saturating_neg()).collect();
+            let four = [&codes[..], &negated, &codes, &negated];
+            assert_eq!(
+                dot_four(four, &query),
+                four.map(|codes| dot(codes, &query)),
+                "{len}"
+            );
         }
     }
 }

@@ -1,15 +1,21 @@
 //! A shard: the vectors of some videos as bytes, and the HNSW graph over them (Malkov and Yashunin 2016).
 //!
-//! `format` owns the bytes and their limits, `search` walks them, `kernel` is the inner loop.
+//! `format` owns the bytes and their limits, `search` walks them for a `query`, `kernel` is the inner loop.
 
 mod format;
 mod kernel;
+mod query;
+mod scratch;
 mod search;
+#[cfg(test)]
+mod tests;
 
 pub use format::{MAX_DIM, MAX_NODES, NO_LINK, Shard, ShardParts};
 pub(crate) use format::{check_mean, check_scales};
 pub use kernel::dot;
-pub use search::{Hit, Query, QueryError, Scratch, SearchOptions, SearchStats, Strategy};
+pub use query::{Query, QueryError};
+pub use scratch::Scratch;
+pub use search::{Hit, SearchOptions, SearchStats, Strategy};
 
 /// Turns one stored vector back into floats: `mean[i] + scale × codes[i]`.
 ///

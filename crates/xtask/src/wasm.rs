@@ -104,7 +104,8 @@ pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
 }
 
-fn command() -> Result<PathBuf> {
+/// The command, as it is while we work on it.
+pub(crate) fn command() -> Result<PathBuf> {
     exec(cargo().args(["build", "--quiet", "-p", "recsys-cli"]))?;
     let path = target_dir().join("debug/recsys");
     std::fs::canonicalize(&path).with_context(|| path.display().to_string())

@@ -5,6 +5,7 @@ mod peer;
 mod python;
 mod rank;
 mod report;
+mod search;
 
 use crate::setup;
 use anyhow::Result;
@@ -29,6 +30,8 @@ enum Bench {
     Rank,
     /// The whole re-rank in Chromium
     Page,
+    /// The nearest of many vectors
+    Search,
     /// Everything there is
     All,
 }
@@ -43,6 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if matches!(args.bench, Bench::Page | Bench::All) {
         rows.extend(page::run()?);
+    }
+    if matches!(args.bench, Bench::Search | Bench::All) {
+        rows.extend(search::run()?);
     }
     report::print(&rows);
     args.json

@@ -37,7 +37,7 @@ struct Times {
 /// Features, trees and policy beside onnxruntime-web and plain JavaScript.
 pub(super) fn run() -> Result<Vec<Row>> {
     let folder = workspace()?;
-    let python = python::environment(&folder)?;
+    let python = python::with_lightgbm(&folder)?;
     let made = stamp::of(&TRAINED_FROM, python::LIGHTGBM)?;
     stamp::unless_done(&folder.join("page.stamp"), &made, || {
         step("ranker of the bench", || {

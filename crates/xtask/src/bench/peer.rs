@@ -1,4 +1,5 @@
-//! Programs that score rows on request, one answer a line: `crates/core/examples/score.rs` says what they are asked.
+//! Programs that score rows or search on request, one answer a line: `crates/core/examples/score.rs` and `search.rs` say
+//! what they are asked.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
@@ -54,11 +55,30 @@ impl Peer {
 
     /// Median milliseconds of scoring the first `n` rows.
     pub(super) fn time(&mut self, n: usize, passes: usize) -> Result<f64> {
-        let answer = self.ask(&format!("time {n} {passes}"))?;
+        self.number(&format!("time {n} {passes}"))
+    }
+
+    /// The rows of the `k` nearest of each of the first `n` queries, found with this width.
+    pub(super) fn hits(&mut self, n: usize, k: usize, width: usize) -> Result<Vec<Vec<u32>>> {
+        let hits: Vec<Vec<u32>> = serde_json::from_str(&self.ask(&format!("hits {n} {k} {width}"))?)
+            .with_context(|| format!("{}: not an array of hits", self.name))?;
+        if hits.len() != n {
+            bail!("{}: hits for {} of {n} queries", self.name, hits.len());
+        }
+        Ok(hits)
+    }
+
+    /// Milliseconds of finding them.
+    pub(super) fn search_time(&mut self, n: usize, k: usize, width: usize) -> Result<f64> {
+        self.number(&format!("time {n} {k} {width}"))
+    }
+
+    fn number(&mut self, line: &str) -> Result<f64> {
+        let answer = self.ask(line)?;
         answer
             .trim()
             .parse()
-            .with_context(|| format!("{}: expected milliseconds, found {answer}", self.name))
+            .with_context(|| format!("{}: expected a number, found {answer}", self.name))
     }
 }
 

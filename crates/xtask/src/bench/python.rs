@@ -9,16 +9,28 @@ use std::process::Command;
 /// LightGBM's version, as reports name it.
 pub(super) const LIGHTGBM: &str = "4.7.0";
 
-/// Makes the environment once; returns its interpreter.
-pub(super) fn environment(folder: &Path) -> Result<PathBuf> {
-    let packages = [
-        format!("lightgbm=={LIGHTGBM}"),
-        "numpy==2.4.6".to_owned(),
-        "onnx==1.23.2".to_owned(),
-    ];
-    let place = folder.join("python");
+/// Versions of the search engines, as reports name them.
+pub(super) const HNSWLIB: &str = "0.8.0";
+pub(super) const USEARCH: &str = "2.26.6";
+const NUMPY: &str = "numpy==2.4.6";
+
+/// The environment of `bench rank` and `bench page`, made once; its interpreter.
+pub(super) fn with_lightgbm(folder: &Path) -> Result<PathBuf> {
+    let lightgbm = format!("lightgbm=={LIGHTGBM}");
+    environment(folder, "python", &[&lightgbm, NUMPY, "onnx==1.23.2"])
+}
+
+/// The environment of `bench search`, made once; its interpreter. hnswlib is compiled for this very machine.
+pub(super) fn with_search_engines(folder: &Path) -> Result<PathBuf> {
+    let (hnswlib, usearch) = (format!("hnswlib=={HNSWLIB}"), format!("usearch=={USEARCH}"));
+    environment(folder, "python-search", &[&hnswlib, &usearch, NUMPY])
+}
+
+fn environment(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let place = folder.join(name);
     let python = place.join("bin/python");
-    stamp::unless_done(&folder.join("python.stamp"), &packages.join(" "), || {
+    let done = folder.join(name).with_extension("stamp");
+    stamp::unless_done(&done, &packages.join(" "), || {
         step("Python packages of the peers", || {
             exec(Command::new("python3").args(["-m", "venv"]).arg(&place)).context(
                 "the peers need Python 3.11 or newer with venv (Debian: apt-get install python3-venv)",
@@ -26,7 +38,7 @@ pub(super) fn environment(folder: &Path) -> Result<PathBuf> {
             exec(
                 Command::new(&python)
                     .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                    .args(&packages),
+                    .args(packages),
             )
         })
     })?;

@@ -53,7 +53,7 @@ pub(super) fn run() -> Result<Vec<Row>> {
 
 fn prepare() -> Result<Bench> {
     let folder = workspace()?;
-    let python = python::environment(&folder)?;
+    let python = python::with_lightgbm(&folder)?;
     let maker = "bench/rank/make.py";
     let made = stamp::of(&[maker, "bench/rank/onnx_model.py"], python::LIGHTGBM)?;
     stamp::unless_done(&folder.join("rank.stamp"), &made, || {

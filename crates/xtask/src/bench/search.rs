@@ -1,0 +1,259 @@
+//! `bench search`: the ten nearest of 20,000 vectors of 512 dimensions, every engine at the smallest width of its search that
+//! reaches a recall.
+
+use super::peer::{Peer, median};
+use super::report::Row;
+use super::{python, workspace};
+use crate::run::{cargo, exec, step};
+use crate::{stamp, wasm};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ITEMS: usize = 20_000;
+const QUERIES: usize = 500;
+/// Neighbours asked for.
+const K: usize = 10;
+/// Recalls of the ten nearest at which engines are compared.
+const RECALLS: [f64; 2] = [0.96, 0.98];
+/// Widths (`ef`, `expansion_search`) that are tried.
+const WIDTHS: [usize; 17] = [
+    10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256,
+];
+const ROUNDS: usize = 11;
+const WARM_UP: usize = 2;
+/// Kinds of queries, and their files.
+const KINDS: [(&str, &str); 2] = [
+    ("means of clicks", "queries.npy"),
+    ("queries in words", "text.npy"),
+];
+
+/// The programs and files of the bench.
+struct Bench {
+    folder: PathBuf,
+    python: PathBuf,
+    peers: PathBuf,
+    wasm: PathBuf,
+    shard: PathBuf,
+}
+
+/// An engine, and the smallest width with which it reaches each recall.
+struct Engine {
+    peer: Peer,
+    widths: [Option<usize>; RECALLS.len()],
+}
+
+/// Runs every case.
+pub(super) fn run() -> Result<Vec<Row>> {
+    let bench = prepare()?;
+    let mut rows = Vec::new();
+    for (kind, file) in KINDS {
+        let mut engines = step(&format!("{kind}: widths"), || bench.engines(file))?;
+        for (index, recall) in RECALLS.iter().enumerate() {
+            let times = interleave(&mut engines, index)?;
+            let Some(Some(ours)) = times.first().copied() else {
+                bail!("{kind}: we do not reach a recall of {recall}");
+            };
+            rows.extend(engines.iter().zip(times).skip(1).filter_map(|(engine, time)| {
+                Some(Row {
+                    bench: "search",
+                    case: format!("{ITEMS} vectors, {kind}, recall@{K} of {recall}"),
+                    peer: engine.peer.name.clone(),
+                    ours,
+                    peers: time?,
+                    unit: "µs",
+                })
+            }));
+        }
+    }
+    Ok(rows)
+}
+
+fn prepare() -> Result<Bench> {
+    let folder = workspace()?.join("search");
+    std::fs::create_dir_all(&folder)?;
+    let python = python::with_search_engines(&workspace()?)?;
+    let peers = npm_peers(&folder)?;
+    let shard = step("vectors and their graph", || catalogue(&folder))?;
+    let wasm = step("the search as wasm", || {
+        exec(
+            cargo()
+                .args(["build", "--quiet", "-p", "recsys-core", "--example", "search"])
+                .args(["--profile", "wasm", "--target", "wasm32-wasip1"]),
+        )?;
+        let module = wasm::target_dir().join("wasm32-wasip1/wasm/examples/search.wasm");
+        let copy = folder.join("search.wasm");
+        std::fs::copy(&module, &copy).with_context(|| module.display().to_string())?;
+        wasm::optimise(&copy, &["-O3"])?;
+        Ok(copy)
+    })?;
+    Ok(Bench {
+        folder,
+        python,
+        peers,
+        wasm,
+        shard,
+    })
+}
+
+/// The engines that are npm packages, installed once.
+fn npm_peers(folder: &Path) -> Result<PathBuf> {
+    let peers = folder.join("peers");
+    let files = ["package.json", "package-lock.json"];
+    let sources = files.map(|file| Path::new("bench/search").join(file));
+    stamp::unless_done(&folder.join("peers.stamp"), &stamp::of(&sources, "")?, || {
+        std::fs::create_dir_all(&peers)?;
+        for (file, source) in files.iter().zip(&sources) {
+            std::fs::copy(source, peers.join(file))?;
+        }
+        step("npm packages of the peers", || {
+            exec(
+                Command::new("npm")
+                    .args(["ci", "--no-audit", "--no-fund"])
+                    .current_dir(&peers),
+            )
+        })
+    })?;
+    Ok(peers)
+}
+
+/// Makes vectors, queries and a bundle; returns the shard.
+fn catalogue(folder: &Path) -> Result<PathBuf> {
+    let made = stamp::of(
+        &[
+            "crates/world/src/vectors.rs",
+            "crates/cli/src/graph.rs",
+            "crates/core/src/shard/format.rs",
+        ],
+        &ITEMS.to_string(),
+    )?;
+    let bundle = folder.join("bundle");
+    stamp::unless_done(&folder.join("vectors.stamp"), &made, || {
+        // Graphs of earlier vectors.
+        for engine in ["hnswlib", "hnswlib-node", "usearch-f32", "usearch-i8"] {
+            let _ = std::fs::remove_file(folder.join(engine));
+        }
+        let recsys = wasm::command()?;
+        let (items, queries) = (ITEMS.to_string(), QUERIES.to_string());
+        exec(
+            Command::new(&recsys)
+                .args(["demo-vectors", "--dim", "512", "--clusters", "400"])
+                .args(["--items", &items, "--queries", &queries, "--out"])
+                .arg(folder),
+        )?;
+        exec(
+            Command::new(&recsys)
+                .arg("index")
+                .arg("--vectors")
+                .arg(folder.join("items.npy"))
+                .arg("--ids")
+                .arg(folder.join("ids.txt"))
+                .arg("--out")
+                .arg(&bundle),
+        )
+    })?;
+    let files = std::fs::read_dir(&bundle)?.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_shard = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("shard-"))
+    };
+    files
+        .into_iter()
+        .find(is_shard)
+        .with_context(|| format!("{}: no shard", bundle.display()))
+}
+
+impl Bench {
+    /// Every engine with its widths for these queries, ours first.
+    fn engines(&self, queries: &str) -> Result<Vec<Engine>> {
+        let [items, queries] = ["items.npy", queries].map(|file| self.folder.join(file));
+        let native = |engine: &str| {
+            let mut command = Command::new(&self.python);
+            command.arg("bench/search/native_peer.py").arg(engine);
+            command.args([&items, &queries, &self.folder.join(engine)]);
+            command
+        };
+        let javascript = |engine: &str| {
+            let mut command = Command::new("node");
+            command.arg("bench/search/javascript_peer.mjs").arg(engine);
+            command.args([&items, &queries, &self.folder.join(engine), &self.peers]);
+            command
+        };
+        let exact = Peer::start("NumPy, every inner product", &mut native("exact"))?.hits(QUERIES, K, 0)?;
+        let (hnswlib, usearch) = (python::HNSWLIB, python::USEARCH);
+        let peers = [
+            Peer::start(
+                "recsys, wasm",
+                Command::new("node")
+                    .arg("e2e/wasi-runner.mjs")
+                    .args([&self.wasm, &self.shard, &queries]),
+            )?,
+            Peer::start("hnswlib-node 3.0.0, native", &mut javascript("hnswlib-node"))?,
+            Peer::start(
+                format!("hnswlib {hnswlib}, native, compiled for this machine"),
+                &mut native("hnswlib"),
+            )?,
+            Peer::start(
+                format!("usearch {usearch}, native, f32"),
+                &mut native("usearch-f32"),
+            )?,
+            Peer::start(
+                format!("usearch {usearch}, native, int8"),
+                &mut native("usearch-i8"),
+            )?,
+            Peer::start("hnswlib-wasm 0.8.2", &mut javascript("hnswlib-wasm"))?,
+        ];
+        peers.into_iter().map(|peer| Engine::new(peer, &exact)).collect()
+    }
+}
+
+impl Engine {
+    /// Widens the search until the highest recall is reached.
+    fn new(mut peer: Peer, exact: &[Vec<u32>]) -> Result<Self> {
+        let mut widths = [None; RECALLS.len()];
+        let mut reached = 0.0;
+        for width in WIDTHS {
+            reached = recall(&peer.hits(exact.len(), K, width)?, exact);
+            for (slot, goal) in widths.iter_mut().zip(RECALLS) {
+                if slot.is_none() && reached >= goal {
+                    *slot = Some(width);
+                }
+            }
+            if widths.iter().all(Option::is_some) {
+                break;
+            }
+        }
+        eprintln!("{}: {widths:?} for {RECALLS:?}, at last {reached:.4}", peer.name);
+        Ok(Self { peer, widths })
+    }
+}
+
+/// The share of the exact neighbours that were found.
+fn recall(found: &[Vec<u32>], exact: &[Vec<u32>]) -> f64 {
+    let both = found.iter().zip(exact);
+    let hits: usize = both
+        .map(|(found, exact)| exact.iter().filter(|row| found.contains(row)).count())
+        .sum();
+    hits as f64 / exact.iter().map(Vec::len).sum::<usize>() as f64
+}
+
+/// Each engine's median microseconds a query at one of the recalls, where it reaches it; turns one after the other, so
+/// that all see the machine's moods.
+fn interleave(engines: &mut [Engine], recall: usize) -> Result<Vec<Option<f64>>> {
+    let mut times = vec![Vec::new(); engines.len()];
+    for round in 0..WARM_UP + ROUNDS {
+        for (engine, times) in engines.iter_mut().zip(&mut times) {
+            let Some(width) = engine.widths.get(recall).copied().flatten() else {
+                continue;
+            };
+            let time = engine.peer.search_time(QUERIES, K, width)? * 1e3 / QUERIES as f64;
+            if round >= WARM_UP {
+                times.push(time);
+            }
+        }
+    }
+    Ok(times
+        .iter_mut()
+        .map(|times| (!times.is_empty()).then(|| median(times)))
+        .collect())
+}

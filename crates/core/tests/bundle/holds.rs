@@ -112,7 +112,7 @@ fn searches(shard: &Shard, vector: &[f32], query: &Query, rng: &mut SplitMix64) 
 /// Strictly: so sorted hits are distinct.
 fn is_nearer(a: &Hit, b: &Hit) -> bool {
     let by_score = b.score.total_cmp(&a.score);
-    by_score.then(a.row.cmp(&b.row)).is_lt()
+    by_score.then(a.node.cmp(&b.node)).is_lt()
 }
 
 /// The score is the inner product of the unit query and the stored vector, but for the query's quantisation to i16 and

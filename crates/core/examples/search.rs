@@ -4,7 +4,6 @@
 //! a JSON array: for each of the first N queries the rows of the K nearest, found by the graph with that `ef`, or by a scan
 //! where it is 0. `time N K EF` is answered with the milliseconds of searching for them, `distances N K EF` with the inner
 //! products computed, `memory` with the bytes of linear memory.
-#![allow(clippy::print_stdout, reason = "this is a program")]
 
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::npy::Matrix;
@@ -12,7 +11,7 @@ use recsys_core::shard::{Query, Scratch, SearchOptions, Shard, Strategy};
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,20 +28,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(line) = request()? {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["hits", n, k, ef] => println!(
-                "{:?}",
-                bench.hits(n.parse()?, options(k.parse()?, ef.parse()?))?.0
-            ),
+            ["hits", n, k, ef] => {
+                let (hits, _) = bench.hits(n.parse()?, options(k.parse()?, ef.parse()?))?;
+                answer(&format!("{hits:?}"))?;
+            }
             ["time", n, k, ef] => {
                 let options = options(k.parse()?, ef.parse()?);
                 let start = Instant::now();
                 black_box(bench.hits(n.parse()?, options)?);
-                println!("{}", start.elapsed().as_secs_f64() * 1e3);
+                answer(&(start.elapsed().as_secs_f64() * 1e3).to_string())?;
             }
             ["distances", n, k, ef] => {
-                println!("{}", bench.hits(n.parse()?, options(k.parse()?, ef.parse()?))?.1);
+                let (_, distances) = bench.hits(n.parse()?, options(k.parse()?, ef.parse()?))?;
+                answer(&distances.to_string())?;
             }
-            ["memory"] => println!("{}", memory()),
+            ["memory"] => answer(&memory().to_string())?,
             _ => {
                 return Err(format!(
                     "expected `hits N K EF`, `time N K EF`, `distances N K EF` or `memory`, found `{line}`"
@@ -100,13 +100,28 @@ fn memory() -> usize {
 /// The next line, or `None` at the end.
 fn request() -> std::io::Result<Option<String>> {
     let mut line = String::new();
+    let read = patiently(|| std::io::stdin().read_line(&mut line))?;
+    Ok((read > 0).then_some(line))
+}
+
+/// Writes a line.
+fn answer(text: &str) -> std::io::Result<()> {
+    let line = format!("{text}\n");
+    let mut rest = line.as_bytes();
+    let mut out = std::io::stdout().lock();
+    while !rest.is_empty() {
+        let written = patiently(|| out.write(rest))?;
+        rest = rest.get(written..).unwrap_or_default();
+    }
+    patiently(|| out.flush())
+}
+
+/// Tries again until it would no longer block: Node's pipes do not, and its WASI passes that on.
+fn patiently<T>(mut work: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
     loop {
-        match std::io::stdin().read_line(&mut line) {
-            Ok(0) => return Ok(None),
-            Ok(_) => return Ok(Some(line)),
-            // Node's pipes do not block, and its WASI passes that on.
+        match work() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(Duration::from_millis(1)),
-            Err(error) => return Err(error),
+            result => return result,
         }
     }
 }

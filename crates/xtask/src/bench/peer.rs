@@ -73,6 +73,11 @@ impl Peer {
         self.number(&format!("time {n} {k} {width}"))
     }
 
+    /// Bytes of its linear memory.
+    pub(super) fn memory(&mut self) -> Result<f64> {
+        self.number("memory")
+    }
+
     fn number(&mut self, line: &str) -> Result<f64> {
         let answer = self.ask(line)?;
         answer

@@ -1,5 +1,5 @@
 //! `bench search`: the ten nearest of 20,000 vectors of 512 dimensions, every engine at the smallest width of its search that
-//! reaches a recall.
+//! reaches a recall; and how our own time grows from 5,000 to 100,000.
 
 use super::peer::{Peer, median};
 use super::report::Row;
@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const ITEMS: usize = 20_000;
+/// Between these numbers of vectors our own time grows.
+const FEW: usize = 5_000;
+const MANY: usize = 100_000;
 const QUERIES: usize = 500;
 /// Neighbours asked for.
 const K: usize = 10;
@@ -30,10 +33,14 @@ const KINDS: [(&str, &str); 2] = [
 
 /// The programs and files of the bench.
 struct Bench {
-    folder: PathBuf,
     python: PathBuf,
     peers: PathBuf,
     wasm: PathBuf,
+}
+
+/// Vectors and queries, with our graph over them.
+struct Catalogue {
+    folder: PathBuf,
     shard: PathBuf,
 }
 
@@ -45,55 +52,83 @@ struct Engine {
 
 /// Runs every case.
 pub(super) fn run() -> Result<Vec<Row>> {
-    let bench = prepare()?;
+    let folder = workspace()?.join("search");
+    std::fs::create_dir_all(&folder)?;
+    let bench = prepare(&folder)?;
+    let catalogue = Catalogue::make(&folder, ITEMS)?;
     let mut rows = Vec::new();
     for (kind, file) in KINDS {
-        let mut engines = step(&format!("{kind}: widths"), || bench.engines(file))?;
+        let mut engines = step(&format!("{kind}: widths"), || bench.engines(&catalogue, file))?;
         for (index, recall) in RECALLS.iter().enumerate() {
-            let times = interleave(&mut engines, index)?;
-            let Some(Some(ours)) = times.first().copied() else {
-                bail!("{kind}: we do not reach a recall of {recall}");
-            };
-            rows.extend(engines.iter().zip(times).skip(1).filter_map(|(engine, time)| {
-                Some(Row {
-                    bench: "search",
-                    case: format!("{ITEMS} vectors, {kind}, recall@{K} of {recall}"),
-                    peer: engine.peer.name.clone(),
-                    ours,
-                    peers: time?,
-                    unit: "µs",
-                })
-            }));
+            let case = format!("{ITEMS} vectors, {kind}, recall@{K} of {recall}");
+            rows.extend(compare(&mut engines, index, &case)?);
         }
+    }
+    rows.extend(growth(&bench, &folder)?);
+    Ok(rows)
+}
+
+/// Ours with many vectors beside ours with few.
+fn growth(bench: &Bench, folder: &Path) -> Result<Vec<Row>> {
+    let (kind, file) = KINDS[0];
+    let mut engines = Vec::new();
+    for items in [MANY, FEW] {
+        let catalogue = Catalogue::make(folder, items)?;
+        let exact = bench.exact(&catalogue, file)?;
+        let name = format!("recsys, wasm, {items} vectors");
+        engines.push(Engine::new(bench.ours(name, &catalogue, file)?, &exact)?);
+    }
+    if let Some(many) = engines.first_mut() {
+        let bytes = many.peer.memory()?;
+        eprintln!(
+            "{}: {:.1} MiB of wasm memory",
+            many.peer.name,
+            bytes / f64::from(1 << 20)
+        );
+    }
+    let mut rows = Vec::new();
+    for (index, recall) in RECALLS.iter().enumerate() {
+        let case = format!("{MANY} vectors, {kind}, recall@{K} of {recall}");
+        rows.extend(compare(&mut engines, index, &case)?);
     }
     Ok(rows)
 }
 
-fn prepare() -> Result<Bench> {
-    let folder = workspace()?.join("search");
-    std::fs::create_dir_all(&folder)?;
+/// The first engine beside the others, where they reach the recall.
+fn compare(engines: &mut [Engine], recall: usize, case: &str) -> Result<Vec<Row>> {
+    let times = interleave(engines, recall)?;
+    let Some(Some(ours)) = times.first().copied() else {
+        bail!("{case}: we do not reach it");
+    };
+    let others = engines.iter().zip(times).skip(1);
+    Ok(others
+        .filter_map(|(engine, time)| {
+            Some(Row {
+                bench: "search",
+                case: case.to_owned(),
+                peer: engine.peer.name.clone(),
+                ours,
+                peers: time?,
+                unit: "µs",
+            })
+        })
+        .collect())
+}
+
+fn prepare(folder: &Path) -> Result<Bench> {
     let python = python::with_search_engines(&workspace()?)?;
-    let peers = npm_peers(&folder)?;
-    let shard = step("vectors and their graph", || catalogue(&folder))?;
+    let peers = npm_peers(folder)?;
     let wasm = step("the search as wasm", || {
-        exec(
-            cargo()
-                .args(["build", "--quiet", "-p", "recsys-core", "--example", "search"])
-                .args(["--profile", "wasm", "--target", "wasm32-wasip1"]),
-        )?;
+        let mut build = cargo();
+        build.args(["build", "--quiet", "-p", "recsys-core", "--example", "search"]);
+        exec(build.args(["--profile", "wasm", "--target", "wasm32-wasip1"]))?;
         let module = wasm::target_dir().join("wasm32-wasip1/wasm/examples/search.wasm");
         let copy = folder.join("search.wasm");
         std::fs::copy(&module, &copy).with_context(|| module.display().to_string())?;
         wasm::optimise(&copy, &["-O3"])?;
         Ok(copy)
     })?;
-    Ok(Bench {
-        folder,
-        python,
-        peers,
-        wasm,
-        shard,
-    })
+    Ok(Bench { python, peers, wasm })
 }
 
 /// The engines that are npm packages, installed once.
@@ -117,77 +152,60 @@ fn npm_peers(folder: &Path) -> Result<PathBuf> {
     Ok(peers)
 }
 
-/// Makes vectors, queries and a bundle; returns the shard.
-fn catalogue(folder: &Path) -> Result<PathBuf> {
-    let made = stamp::of(
-        &[
+impl Catalogue {
+    /// So many vectors; made once.
+    fn make(folder: &Path, items: usize) -> Result<Self> {
+        let folder = folder.join(items.to_string());
+        let bundle = folder.join("bundle");
+        let sources = [
             "crates/world/src/vectors.rs",
             "crates/cli/src/graph.rs",
             "crates/core/src/shard/format.rs",
-        ],
-        &ITEMS.to_string(),
-    )?;
-    let bundle = folder.join("bundle");
-    stamp::unless_done(&folder.join("vectors.stamp"), &made, || {
-        // Graphs of earlier vectors.
-        for engine in ["hnswlib", "hnswlib-node", "usearch-f32", "usearch-i8"] {
-            let _ = std::fs::remove_file(folder.join(engine));
-        }
-        let recsys = wasm::command()?;
-        let (items, queries) = (ITEMS.to_string(), QUERIES.to_string());
-        exec(
-            Command::new(&recsys)
-                .args(["demo-vectors", "--dim", "512", "--clusters", "400"])
-                .args(["--items", &items, "--queries", &queries, "--out"])
-                .arg(folder),
-        )?;
-        exec(
-            Command::new(&recsys)
-                .arg("index")
-                .arg("--vectors")
-                .arg(folder.join("items.npy"))
-                .arg("--ids")
-                .arg(folder.join("ids.txt"))
-                .arg("--out")
-                .arg(&bundle),
-        )
-    })?;
-    let files = std::fs::read_dir(&bundle)?.filter_map(|entry| Some(entry.ok()?.path()));
-    let is_shard = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("shard-"))
-    };
-    files
-        .into_iter()
-        .find(is_shard)
-        .with_context(|| format!("{}: no shard", bundle.display()))
+        ];
+        std::fs::create_dir_all(&folder)?;
+        stamp::unless_done(&folder.join("stamp"), &stamp::of(&sources, "")?, || {
+            step(&format!("{items} vectors and their graph"), || {
+                // With the peers' graphs of earlier vectors.
+                std::fs::remove_dir_all(&folder)?;
+                let recsys = wasm::command()?;
+                let (items, queries) = (items.to_string(), QUERIES.to_string());
+                let mut vectors = Command::new(&recsys);
+                vectors.args(["demo-vectors", "--dim", "512", "--clusters", "400"]);
+                vectors.args(["--items", &items, "--queries", &queries, "--out"]);
+                exec(vectors.arg(&folder))?;
+                let mut index = Command::new(&recsys);
+                index.arg("index").arg("--vectors").arg(folder.join("items.npy"));
+                index.arg("--ids").arg(folder.join("ids.txt"));
+                exec(index.arg("--out").arg(&bundle))
+            })
+        })?;
+        let is_shard = |path: &PathBuf| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("shard-"))
+        };
+        let mut files = std::fs::read_dir(&bundle)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let shard = files
+            .find(is_shard)
+            .with_context(|| format!("{}: no shard", bundle.display()))?;
+        Ok(Self { folder, shard })
+    }
 }
 
 impl Bench {
     /// Every engine with its widths for these queries, ours first.
-    fn engines(&self, queries: &str) -> Result<Vec<Engine>> {
-        let [items, queries] = ["items.npy", queries].map(|file| self.folder.join(file));
-        let native = |engine: &str| {
-            let mut command = Command::new(&self.python);
-            command.arg("bench/search/native_peer.py").arg(engine);
-            command.args([&items, &queries, &self.folder.join(engine)]);
-            command
-        };
+    fn engines(&self, catalogue: &Catalogue, queries: &str) -> Result<Vec<Engine>> {
+        let exact = self.exact(catalogue, queries)?;
+        let [items, file] = ["items.npy", queries].map(|file| catalogue.folder.join(file));
+        let native = |engine: &str| self.native(engine, catalogue, queries);
         let javascript = |engine: &str| {
             let mut command = Command::new("node");
             command.arg("bench/search/javascript_peer.mjs").arg(engine);
-            command.args([&items, &queries, &self.folder.join(engine), &self.peers]);
+            command.args([&items, &file, &catalogue.folder.join(engine), &self.peers]);
             command
         };
-        let exact = Peer::start("NumPy, every inner product", &mut native("exact"))?.hits(QUERIES, K, 0)?;
         let (hnswlib, usearch) = (python::HNSWLIB, python::USEARCH);
         let peers = [
-            Peer::start(
-                "recsys, wasm",
-                Command::new("node")
-                    .arg("e2e/wasi-runner.mjs")
-                    .args([&self.wasm, &self.shard, &queries]),
-            )?,
+            self.ours("recsys, wasm".to_owned(), catalogue, queries)?,
             Peer::start("hnswlib-node 3.0.0, native", &mut javascript("hnswlib-node"))?,
             Peer::start(
                 format!("hnswlib {hnswlib}, native, compiled for this machine"),
@@ -204,6 +222,28 @@ impl Bench {
             Peer::start("hnswlib-wasm 0.8.2", &mut javascript("hnswlib-wasm"))?,
         ];
         peers.into_iter().map(|peer| Engine::new(peer, &exact)).collect()
+    }
+
+    fn ours(&self, name: String, catalogue: &Catalogue, queries: &str) -> Result<Peer> {
+        let mut node = Command::new("node");
+        node.arg("e2e/wasi-runner.mjs");
+        Peer::start(
+            name,
+            node.args([&self.wasm, &catalogue.shard, &catalogue.folder.join(queries)]),
+        )
+    }
+
+    fn native(&self, engine: &str, catalogue: &Catalogue, queries: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("bench/search/native_peer.py").arg(engine);
+        command.args(["items.npy", queries, engine].map(|file| catalogue.folder.join(file)));
+        command
+    }
+
+    /// The exact neighbours of every query.
+    fn exact(&self, catalogue: &Catalogue, queries: &str) -> Result<Vec<Vec<u32>>> {
+        let mut exact = self.native("exact", catalogue, queries);
+        Peer::start("NumPy, every inner product", &mut exact)?.hits(QUERIES, K, 0)
     }
 }
 

@@ -289,7 +289,7 @@ impl ItemTable {
             .unwrap_or(0.0)
     }
 
-    /// The `k` most popular rows that `accept` allows, most popular first, ties by row.
+    /// The `k` most popular rows that `accept` allows, most popular first, ties by row; −0 is below 0.
     pub fn popular(&self, k: usize, accept: impl Fn(usize) -> bool) -> Vec<usize> {
         let rows: Vec<usize> = (0..self.n).filter(|&r| accept(r)).collect();
         let popularity: Vec<f32> = rows.iter().map(|&row| self.popularity(row)).collect();

@@ -281,6 +281,14 @@ fn every_cut_and_every_flip_of_an_item_table_is_refused_or_harmless() {
     damage(|files| &mut files.items, 500);
 }
 
+/// Found by fuzzing: a popularity of −0 beside one of 0.
+#[test]
+fn what_fuzzing_found_in_an_item_table_holds() {
+    let _alone = alone();
+    let file = AlignedBytes::copy_of(include_bytes!("fixtures/items/v2-negative-zero.bin"));
+    holds::items(&ItemTable::open(file.clone()).unwrap(), file.as_slice());
+}
+
 #[test]
 fn every_cut_and_every_flip_of_a_co_watch_file_is_refused_or_harmless() {
     damage(|files| &mut files.co_watch, 100);

@@ -43,7 +43,7 @@ const TARGETS: [Target; 11] = [
     Target::with_fixtures("ranker", "ranker", "bin"),
     Target::new("manifest"),
     Target::new("shard"),
-    Target::new("items"),
+    Target::with_fixtures("items", "items", "bin"),
     Target::new("cowatch"),
     Target::new("candidates"),
     Target::new("npy"),

@@ -175,9 +175,9 @@ pub fn items(table: &ItemTable, bytes: &[u8]) {
     assert_eq!((table.id(n), table.card(n), table.row("")), ("", "", None));
     let popular = table.popular(n / 2 + 1, |row| row % 3 != 1);
     assert!(popular.len() <= n / 2 + 1 && popular.iter().all(|row| row % 3 != 1 && *row < n));
-    let in_order = |a: &usize, b: &usize| {
-        table.popularity(*a) > table.popularity(*b) || (table.popularity(*a) == table.popularity(*b) && a < b)
-    };
+    // In the order of `total_cmp`: 0 is above −0.
+    let by_popularity = |a: usize, b: usize| table.popularity(b).total_cmp(&table.popularity(a));
+    let in_order = |a: &usize, b: &usize| by_popularity(*a, *b).then(a.cmp(b)).is_lt();
     assert!(popular.is_sorted_by(in_order), "{popular:?}");
 }
 

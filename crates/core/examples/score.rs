@@ -3,15 +3,15 @@
 //! The model is as its library saved it, the rows are f32, row-major, little-endian. A line `scores N` on standard input
 //! is answered with a JSON array, the raw scores of the first N rows; `time N PASSES` with the median milliseconds of
 //! scoring them.
-#![allow(clippy::print_stdout, reason = "this is a program")]
 
+mod lines;
+
+use lines::{answer, request};
 use recsys_core::trees::{Model, format, import};
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::io::ErrorKind;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -27,26 +27,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(line) = request()? {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
-            ["scores", n] => println!("{:?}", scores(&model, &rows, n.parse()?)?),
-            ["time", n, passes] => println!("{}", time(&model, &rows, n.parse()?, passes.parse()?)?),
+            ["scores", n] => answer(&format!("{:?}", scores(&model, &rows, n.parse()?)?))?,
+            ["time", n, passes] => {
+                answer(&time(&model, &rows, n.parse()?, passes.parse()?)?.to_string())?;
+            }
             _ => return Err(format!("expected `scores N` or `time N PASSES`, found `{line}`").into()),
         }
     }
     Ok(())
-}
-
-/// The next line, or `None` at the end.
-fn request() -> std::io::Result<Option<String>> {
-    let mut line = String::new();
-    loop {
-        match std::io::stdin().read_line(&mut line) {
-            Ok(0) => return Ok(None),
-            Ok(_) => return Ok(Some(line)),
-            // Node's pipes do not block, and its WASI passes that on.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(Duration::from_millis(1)),
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn scores(model: &Model, rows: &[f32], n: usize) -> Result<Vec<f32>, Box<dyn Error>> {

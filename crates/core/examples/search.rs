@@ -5,15 +5,17 @@
 //! where it is 0. `time N K EF` is answered with the milliseconds of searching for them, `distances N K EF` with the inner
 //! products computed, `memory` with the bytes of linear memory.
 
+mod lines;
+
+use lines::{answer, request};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::npy::Matrix;
 use recsys_core::shard::{Query, Scratch, SearchOptions, Shard, Strategy};
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::io::{ErrorKind, Read, Write};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -95,33 +97,4 @@ fn memory() -> usize {
     return core::arch::wasm32::memory_size(0) * 65_536;
     #[cfg(not(target_arch = "wasm32"))]
     return 0;
-}
-
-/// The next line, or `None` at the end.
-fn request() -> std::io::Result<Option<String>> {
-    let mut line = String::new();
-    let read = patiently(|| std::io::stdin().read_line(&mut line))?;
-    Ok((read > 0).then_some(line))
-}
-
-/// Writes a line.
-fn answer(text: &str) -> std::io::Result<()> {
-    let line = format!("{text}\n");
-    let mut rest = line.as_bytes();
-    let mut out = std::io::stdout().lock();
-    while !rest.is_empty() {
-        let written = patiently(|| out.write(rest))?;
-        rest = rest.get(written..).unwrap_or_default();
-    }
-    patiently(|| out.flush())
-}
-
-/// Tries again until it would no longer block: Node's pipes do not, and its WASI passes that on.
-fn patiently<T>(mut work: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
-    loop {
-        match work() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(Duration::from_millis(1)),
-            result => return result,
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Building the HNSW graph with hnsw_rs and exporting it in the shard's order.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hnsw_rs::prelude::{DistL2, Hnsw};
 use indicatif::ProgressBar;
 use recsys_core::shard::ShardParts;
@@ -11,16 +11,21 @@ const M: usize = 16;
 const EF_CONSTRUCTION: usize = 200;
 const MAX_LAYERS: usize = 16;
 
-/// A shard's parts for `vectors` (n × dim, unit length), whose rows in the item table are 0..n.
+/// A shard's parts for these rows of `vectors` (n × dim, unit length; row r of it is row r of the item table).
 ///
 /// The graph is that of hnsw_rs with vectors inserted one after the other, which makes it repeatable. Links that
 /// name a node absent from their layer, as hnsw_rs's upper lists do, are left out.
-pub fn build(vectors: &[f32], dim: usize, progress: &ProgressBar) -> Result<ShardParts> {
-    let n = vectors.len() / dim.max(1);
+pub fn build(vectors: &[f32], dim: usize, rows: &[u32], progress: &ProgressBar) -> Result<ShardParts> {
+    let n = rows.len();
     ensure!(n > 0, "there are no vectors to index");
+    let vector = |place: usize| {
+        let row = rows.get(place).map_or(usize::MAX, |row| *row as usize);
+        vectors.get(row.saturating_mul(dim)..row.saturating_add(1).saturating_mul(dim))
+    };
     let hnsw = Hnsw::<f32, DistL2>::new(M, n, MAX_LAYERS, EF_CONSTRUCTION, DistL2 {});
-    for (row, vector) in vectors.chunks_exact(dim).enumerate() {
-        hnsw.insert((vector, row));
+    for place in 0..n {
+        let vector = vector(place).context("a row without a vector: this is a bug in recsys")?;
+        hnsw.insert((vector, place));
         progress.inc(1);
     }
 
@@ -67,19 +72,17 @@ pub fn build(vectors: &[f32], dim: usize, progress: &ProgressBar) -> Result<Shar
         .collect();
 
     let mut mean = vec![0f64; dim];
-    for vector in vectors.chunks_exact(dim) {
+    for vector in (0..n).filter_map(vector) {
         mean.iter_mut().zip(vector).for_each(|(m, &v)| *m += f64::from(v));
     }
-    let ordered = nodes
-        .iter()
-        .filter_map(|(_, row, _)| vectors.get(row * dim..(row + 1) * dim));
+    let ordered = nodes.iter().filter_map(|(_, place, _)| vector(*place));
     Ok(ShardParts {
         dim,
         mean: mean.iter().map(|m| (m / n as f64) as f32).collect(),
         vectors: ordered.flatten().copied().collect(),
         rows: nodes
             .iter()
-            .filter_map(|(_, row, _)| u32::try_from(*row).ok())
+            .filter_map(|(_, place, _)| rows.get(*place).copied())
             .collect(),
         links_per_node: (2 * M, M),
         layers,

@@ -6,6 +6,7 @@ mod commands;
 mod graph;
 mod media;
 mod model;
+mod partition;
 mod replay;
 mod sprites;
 

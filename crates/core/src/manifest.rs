@@ -180,6 +180,31 @@ impl<'a> FromJson<'a> for Sprites {
     }
 }
 
+/// The partition of the catalogue: cells around centroids. A shard holds the videos of neighbouring cells, and those near
+/// their border.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cells {
+    /// The centroids, as a shard without a graph whose rows are the cells.
+    pub centroids: FileEntry,
+    /// The number of each cell's shard.
+    pub shards: Vec<u32>,
+    /// How many shards a query is asked of, 1 to 4,096.
+    pub probes: u32,
+}
+
+impl<'a> FromJson<'a> for Cells {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                centroids: fields.get("centroids")?,
+                shards: fields.get("shards")?,
+                probes: fields.get("probes")?,
+            })
+        })
+    }
+}
+
 /// Which encoder made the vectors; a query in words must come from the same one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -219,6 +244,9 @@ pub struct Manifest {
     pub search: SearchSettings,
     /// The shards.
     pub shards: Vec<FileEntry>,
+    /// Which shards a query is asked of; all where this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Cells>,
     /// The item table.
     pub item_table: FileEntry,
     /// The compact ranking model, where one was trained.
@@ -259,6 +287,7 @@ impl<'a> FromJson<'a> for Manifest {
                 items: fields.get("items")?,
                 search: fields.get("search")?,
                 shards: fields.get("shards")?,
+                cells: fields.get("cells")?,
                 item_table: fields.get("itemTable")?,
                 ranker: fields.get("ranker")?,
                 co_watch: fields.get("coWatch")?,
@@ -344,6 +373,7 @@ impl Manifest {
             items,
             search,
             shards,
+            cells: None,
             item_table,
             ranker: None,
             co_watch: None,
@@ -403,6 +433,24 @@ impl Manifest {
             "1 to 4096 files",
             &manifest.shards.len(),
         )?;
+        if let Some(cells) = &manifest.cells {
+            check(
+                (1..=1 << 16).contains(&cells.shards.len()),
+                "cells.shards",
+                "1 to 65,536 cells",
+                &cells.shards.len(),
+            )?;
+            let shards = manifest.shards.len();
+            if let Some(other) = cells.shards.iter().find(|shard| **shard as usize >= shards) {
+                check(false, "cells.shards", "numbers of shards", other)?;
+            }
+            check(
+                (1..=4096).contains(&cells.probes),
+                "cells.probes",
+                "1 to 4096",
+                &cells.probes,
+            )?;
+        }
         if let Some(s) = &manifest.sprites {
             let cells = u64::from(s.columns) * u64::from(s.rows);
             check(
@@ -464,8 +512,10 @@ impl Manifest {
     /// Every file that the manifest names.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         let sheets = self.sprites.iter().flat_map(|s| &s.sheets);
+        let centroids = self.cells.iter().map(|cells| &cells.centroids);
         self.shards
             .iter()
+            .chain(centroids)
             .chain([&self.item_table])
             .chain(&self.ranker)
             .chain(&self.co_watch)

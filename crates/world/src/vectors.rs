@@ -34,8 +34,10 @@ const FINE: f32 = 0.1;
 const TEXT_COMMON: f32 = 0.7;
 const TEXT_CENTRE: f32 = 0.4;
 const TEXT_OWN: f32 = 0.5;
-/// A query of clicks is the mean of this many items of one cluster.
+/// A query of clicks is the mean of this many items near each other: an item of some cluster and those nearest to it among
+/// so many others of the cluster.
 const CLICKS: usize = 5;
+const AMONG: usize = 100;
 
 /// Vectors and queries, row by row.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,9 +79,16 @@ pub fn make(spec: &Spec) -> Vectors {
         let Some(cluster) = filled.get(below(&mut rng, filled.len())) else {
             break;
         };
-        let clicks: Vec<(f32, &[f32])> = (0..CLICKS)
-            .filter_map(|_| cluster.get(below(&mut rng, cluster.len())))
-            .map(|item| (1.0, &items[item * spec.dim..(item + 1) * spec.dim]))
+        let item = |index: usize| &items[index * spec.dim..(index + 1) * spec.dim];
+        let first = item(cluster[below(&mut rng, cluster.len())]);
+        let mut near: Vec<(f32, &[f32])> = (0..AMONG)
+            .map(|_| item(cluster[below(&mut rng, cluster.len())]))
+            .map(|other| (first.iter().zip(other).map(|(a, b)| a * b).sum(), other))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        near.truncate(CLICKS - 1);
+        let clicks: Vec<(f32, &[f32])> = std::iter::once((1.0, first))
+            .chain(near.iter().map(|(_, other)| (1.0, *other)))
             .collect();
         queries.extend(sum(&clicks));
     }

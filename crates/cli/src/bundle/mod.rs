@@ -9,9 +9,10 @@ use recsys_core::bytes::AlignedBytes;
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::CoWatch;
 use recsys_core::items::ItemTable;
-use recsys_core::manifest::{self, FileEntry, Manifest};
+use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
 use recsys_core::rerank::Ranker;
-use recsys_core::shard::{Query, QueryError, Scratch, SearchOptions, SearchStats, Shard};
+use recsys_core::shard::{Query, QueryError, Router, Scratch, SearchOptions, SearchStats, Shard};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// An open bundle: every file read, held to its hash and parsed.
@@ -20,6 +21,7 @@ pub struct Bundle {
     id: String,
     manifest: Manifest,
     shards: Vec<Shard>,
+    router: Option<Router>,
     items: ItemTable,
     ranker: Option<Ranker>,
     co_watch: Option<CoWatch>,
@@ -63,6 +65,11 @@ impl Bundle {
             );
             shards.push(shard);
         }
+        let router = manifest
+            .cells
+            .as_ref()
+            .map(|cells| router(dir, cells))
+            .transpose()?;
         let entry = &manifest.item_table;
         let items = ItemTable::open(read_checked(dir, entry)?).with_context(|| in_file(entry))?;
         ensure!(
@@ -96,6 +103,7 @@ impl Bundle {
             id,
             manifest,
             shards,
+            router,
             items,
             ranker,
             co_watch,
@@ -157,7 +165,12 @@ impl Bundle {
         }
     }
 
-    /// The nearest videos over all shards, best first.
+    /// Asks other than the manifest's number of shards; without cells all are asked.
+    pub fn set_probes(&mut self, probes: usize) {
+        self.router = self.router.take().map(|router| router.with_probes(probes));
+    }
+
+    /// The nearest videos of the shards that are asked, best first.
     ///
     /// # Errors
     /// The query is refused.
@@ -167,9 +180,17 @@ impl Bundle {
         options: &SearchOptions,
         scratch: &mut Scratch,
     ) -> Result<(Vec<Found>, SearchStats), QueryError> {
+        let asked: Vec<&Shard> = match &self.router {
+            Some(router) => router
+                .route(vector, scratch)?
+                .into_iter()
+                .filter_map(|shard| self.shards.get(shard))
+                .collect(),
+            None => self.shards.iter().collect(),
+        };
         let mut found = Vec::new();
         let mut total = SearchStats::default();
-        for shard in &self.shards {
+        for shard in asked {
             let query = Query::new(shard, vector)?;
             let (hits, stats) = shard.search(&query, options, scratch, |_| true);
             total.distances += stats.distances;
@@ -180,9 +201,18 @@ impl Bundle {
             }));
         }
         found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
+        // A video near a border is in two shards.
+        let mut seen = HashSet::new();
+        found.retain(|found| seen.insert(found.row));
         found.truncate(options.k);
         Ok((found, total))
     }
+}
+
+fn router(dir: &Path, cells: &Cells) -> Result<Router> {
+    let at = || dir.join(&cells.centroids.file).display().to_string();
+    let centroids = Shard::open(read_checked(dir, &cells.centroids)?).with_context(at)?;
+    Router::new(centroids, cells.shards.clone(), cells.probes as usize).with_context(at)
 }
 
 /// Reads a file of a bundle and holds it to its entry. Nothing is read where the length already differs.
@@ -209,7 +239,7 @@ fn read_checked(dir: &Path, entry: &FileEntry) -> Result<AlignedBytes> {
     Ok(bytes)
 }
 
-/// Shard and node of every row; each row must have exactly one.
+/// Shard and node of every row, the first where it is in two shards; each row must have one.
 fn places(shards: &[Shard], items: usize) -> Result<Vec<(u32, u32)>> {
     const NOWHERE: (u32, u32) = (u32::MAX, u32::MAX);
     let mut places = vec![NOWHERE; items];
@@ -217,9 +247,7 @@ fn places(shards: &[Shard], items: usize) -> Result<Vec<(u32, u32)>> {
         for (node, &row) in (0u32..).zip(shard.rows()) {
             match places.get_mut(row as usize) {
                 Some(place) if *place == NOWHERE => *place = (shard_number, node),
-                Some(_) => {
-                    bail!("shard {shard_number}, node {node}: row {row} is in two shards; rebuild the bundle")
-                }
+                Some(_) => {}
                 None => bail!(
                     "shard {shard_number}, node {node}: row {row} is not below {items}; rebuild the bundle"
                 ),

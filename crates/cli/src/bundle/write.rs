@@ -112,6 +112,7 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
         };
         let ours = [
             "shard-",
+            "cells-",
             "items-",
             "ranker-",
             "sprites-",

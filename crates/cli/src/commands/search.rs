@@ -34,6 +34,9 @@ pub struct Args {
     /// Width of the graph walk; the manifest's where not given
     #[arg(long)]
     ef: Option<usize>,
+    /// Shards that a query is asked of; the manifest's number where not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    probes: Option<u16>,
     /// Walk the graph however small the shard is
     #[arg(long)]
     graph: bool,
@@ -47,7 +50,10 @@ pub struct Args {
 
 /// Prints the nearest videos of each query.
 pub fn run(args: Args) -> Result<()> {
-    let bundle = Bundle::open(&args.bundle)?;
+    let mut bundle = Bundle::open(&args.bundle)?;
+    if let Some(probes) = args.probes {
+        bundle.set_probes(probes.into());
+    }
     ensure!(
         args.k > 0 && args.k <= 10_000,
         "-k {}: expected 1 to 10000",

@@ -2,9 +2,10 @@
 
 mod catalogue;
 mod encode;
+mod shards;
 
 use crate::bundle::BundleWriter;
-use crate::{clock, graph, sprites};
+use crate::{clock, sprites};
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,6 +51,12 @@ pub struct Args {
     /// Shards of at most this many videos are scanned, not walked; written into the manifest
     #[arg(long, default_value_t = 5000)]
     flat_up_to: u32,
+    /// Shards; one for each 100,000 videos where not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    shards: Option<u16>,
+    /// Shards that a query is asked of, those of the nearest cells; written into the manifest
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    probes: u32,
     /// Worker threads; the number of cores where not given
     #[arg(long)]
     threads: Option<usize>,
@@ -75,11 +82,13 @@ pub fn run(args: Args) -> Result<()> {
         (Some(path), ..) => encode::catalogue(&args, path)?,
         _ => anyhow::bail!("expected --catalogue, or --vectors and --ids"),
     };
-    let bar = progress("graph", indexed.records.len());
-    let parts = graph::build(&indexed.vectors, indexed.dim, &bar)?;
-    bar.finish_and_clear();
-
-    let shard = writer.add("shard", "bin", &parts.to_bytes())?;
+    let (shards, cells) = shards::write(
+        &writer,
+        &indexed.vectors,
+        indexed.dim,
+        args.shards.map(usize::from),
+        args.probes,
+    )?;
     let table = writer.add(
         "items",
         "bin",
@@ -96,9 +105,10 @@ pub fn run(args: Args) -> Result<()> {
         dim,
         n,
         search,
-        vec![shard],
+        shards,
         table,
     );
+    manifest.cells = cells;
     manifest.encoder = indexed.encoder;
     if indexed.stills.iter().any(Option::is_some) {
         manifest.sprites = Some(sprites::write(&writer, &indexed.stills)?);

@@ -11,11 +11,25 @@ const M: usize = 16;
 const EF_CONSTRUCTION: usize = 200;
 const MAX_LAYERS: usize = 16;
 
-/// A shard's parts for these rows of `vectors` (n × dim, unit length; row r of it is row r of the item table).
+/// The mean of vectors (n × dim).
+pub fn mean(vectors: &[f32], dim: usize) -> Vec<f32> {
+    let n = vectors.len() / dim.max(1);
+    let mut sums = vec![0f64; dim];
+    for vector in vectors.chunks_exact(dim) {
+        sums.iter_mut()
+            .zip(vector)
+            .for_each(|(sum, &v)| *sum += f64::from(v));
+    }
+    sums.iter().map(|sum| (sum / n as f64) as f32).collect()
+}
+
+/// A shard's parts for these rows of `vectors` (n × dim, unit length; row r of it is row r of the item table), and the
+/// `mean` of all rows of the catalogue: one for all its shards, because an answer has one.
 ///
 /// The graph is that of hnsw_rs with vectors inserted one after the other, which makes it repeatable. Links that
 /// name a node absent from their layer, as hnsw_rs's upper lists do, are left out.
-pub fn build(vectors: &[f32], dim: usize, rows: &[u32], progress: &ProgressBar) -> Result<ShardParts> {
+pub fn build(vectors: &[f32], mean: &[f32], rows: &[u32], progress: &ProgressBar) -> Result<ShardParts> {
+    let dim = mean.len();
     let n = rows.len();
     ensure!(n > 0, "there are no vectors to index");
     let vector = |place: usize| {
@@ -71,14 +85,10 @@ pub fn build(vectors: &[f32], dim: usize, rows: &[u32], progress: &ProgressBar) 
         })
         .collect();
 
-    let mut mean = vec![0f64; dim];
-    for vector in (0..n).filter_map(vector) {
-        mean.iter_mut().zip(vector).for_each(|(m, &v)| *m += f64::from(v));
-    }
     let ordered = nodes.iter().filter_map(|(_, place, _)| vector(*place));
     Ok(ShardParts {
         dim,
-        mean: mean.iter().map(|m| (m / n as f64) as f32).collect(),
+        mean: mean.to_vec(),
         vectors: ordered.flatten().copied().collect(),
         rows: nodes
             .iter()

@@ -3,6 +3,7 @@
 //! Videos near a border stand in two shards (as in the closures of SPANN, Chen et al., NeurIPS 2021), so that asking few
 //! shards finds most neighbours.
 
+use crate::graph;
 use anyhow::{Result, ensure};
 use recsys_core::rng::SplitMix64;
 
@@ -74,17 +75,10 @@ impl Partition {
 
 /// The vectors less their mean, at unit length.
 fn centred(vectors: &[f32], dim: usize) -> Vec<f32> {
-    let n = vectors.len() / dim.max(1);
-    let mut mean = vec![0f64; dim];
-    for vector in vectors.chunks_exact(dim) {
-        mean.iter_mut().zip(vector).for_each(|(m, v)| *m += f64::from(*v));
-    }
+    let mean = graph::mean(vectors, dim);
     let mut centred = vectors.to_vec();
     for vector in centred.chunks_exact_mut(dim) {
-        vector
-            .iter_mut()
-            .zip(&mean)
-            .for_each(|(v, m)| *v -= (m / n as f64) as f32);
+        vector.iter_mut().zip(&mean).for_each(|(v, m)| *v -= m);
         to_unit(vector);
     }
     centred

@@ -30,7 +30,7 @@ use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId, id_hash};
 use crate::cowatch::{CoWatch, MAX_NEIGHBOURS, Neighbour, check_starts};
 use crate::items::ItemTable;
-use crate::shard::{Hit, Shard, check_mean, check_scales, dequantise};
+use crate::shard::{Located, Shard, check_mean, check_scales, dequantise};
 use serde::{Deserialize, Serialize};
 
 /// The media type of the binary layout.
@@ -85,19 +85,18 @@ pub struct Candidates {
     pub list: Vec<Candidate>,
 }
 
-/// Candidates as references into a shard and an item table: what is written to the wire, or collected in place.
+/// Candidates as references into shards and an item table: what is written to the wire, or collected in place.
 #[derive(Debug)]
 pub struct Slice<'a> {
-    /// The shard; without it every vector is zeros, and a re-ranker has popularity alone to go by.
-    pub shard: Option<&'a Shard>,
-    /// Dimensions of the vectors: the shard's, where there is one.
+    /// Dimensions of the vectors.
     pub dim: usize,
     /// The item table.
     pub items: &'a ItemTable,
     /// What is watched along with what; `None` where the bundle has no such file.
     pub co_watch: Option<&'a CoWatch>,
-    /// The hits, best first.
-    pub hits: &'a [Hit],
+    /// The hits, best first, in shards of one mean. Without a shard a vector is zeros, and a re-ranker has popularity alone
+    /// to go by.
+    pub hits: &'a [Located<'a>],
     /// Where they come from.
     pub source: Source,
     /// The bundle's name.
@@ -117,8 +116,9 @@ impl Slice<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let hits = self.hits.get(..MAX_CANDIDATES as usize).unwrap_or(self.hits);
-        let dim = self.shard.map_or(self.dim, Shard::dim);
-        let facts: Vec<ItemFacts> = hits.iter().map(|h| self.items.facts(h.row as usize)).collect();
+        let dim = self.dim;
+        let rows: Vec<u32> = hits.iter().map(|h| h.hit.row).collect();
+        let facts: Vec<ItemFacts> = rows.iter().map(|row| self.items.facts(*row as usize)).collect();
         let source = match self.source {
             Source::Personal => 0,
             Source::Popular => 1,
@@ -130,26 +130,25 @@ impl Slice<'_> {
         sink.u32(source);
         sink.u32(1 + u32::from(self.degraded.is_some()));
         let (mut starts, mut neighbours) = (vec![0u32], Vec::new());
-        for hit in hits {
-            neighbours.extend(self.neighbours(hit.row as usize));
+        for row in &rows {
+            neighbours.extend(self.neighbours(*row as usize));
             starts.push(u32::try_from(neighbours.len()).unwrap_or(u32::MAX));
         }
         sink.u32(starts.last().copied().unwrap_or(0));
         sink.strings([self.bundle].into_iter().chain(self.degraded).map(str::as_bytes));
         let zeros = vec![0f32; dim];
-        sink.section(self.shard.map_or(zeros.as_slice(), Shard::mean));
-        sink.section(&hits.iter().map(|h| h.row).collect::<Vec<u32>>());
-        sink.section(&hits.iter().map(|h| h.score).collect::<Vec<f32>>());
-        let scale = |h: &Hit| {
-            self.shard
-                .and_then(|s| s.scales().get(h.node as usize))
-                .copied()
-                .unwrap_or(0.0)
+        let first = hits.iter().find_map(|h| h.shard).map(Shard::mean);
+        sink.section(first.filter(|mean| mean.len() == dim).unwrap_or(&zeros));
+        sink.section(&rows);
+        sink.section(&hits.iter().map(|h| h.hit.score).collect::<Vec<f32>>());
+        let scale = |h: &Located<'_>| {
+            let scales = h.shard.map(Shard::scales).unwrap_or_default();
+            scales.get(h.hit.node as usize).copied().unwrap_or(0.0)
         };
         sink.section(&hits.iter().map(scale).collect::<Vec<f32>>());
         let mut codes = vec![0i8; hits.len() * dim];
-        for (out, hit) in codes.chunks_exact_mut(dim.max(1)).zip(hits) {
-            let stored = self.shard.map(|s| s.codes(hit.node as usize)).unwrap_or_default();
+        for (out, h) in codes.chunks_exact_mut(dim.max(1)).zip(hits) {
+            let stored = h.shard.map(|s| s.codes(h.hit.node as usize)).unwrap_or_default();
             out.iter_mut().zip(stored).for_each(|(o, &c)| *o = c);
         }
         sink.section(&codes);
@@ -163,18 +162,18 @@ impl Slice<'_> {
         sink.section(&starts);
         sink.section(&neighbours.iter().map(|n| n.item).collect::<Vec<u32>>());
         sink.section(&neighbours.iter().map(|n| n.weight).collect::<Vec<u16>>());
-        sink.strings(hits.iter().map(|h| self.items.id(h.row as usize).as_bytes()));
-        sink.strings(hits.iter().map(|h| self.items.card(h.row as usize).as_bytes()));
+        sink.strings(rows.iter().map(|row| self.items.id(*row as usize).as_bytes()));
+        sink.strings(rows.iter().map(|row| self.items.card(*row as usize).as_bytes()));
         sink.finish()
     }
 
     /// The same candidates as owned values, without a detour over bytes.
     #[must_use]
     pub fn collect(&self) -> Candidates {
-        let candidate = |hit: &Hit| {
+        let candidate = |Located { shard, hit }: &Located<'_>| {
             let row = hit.row as usize;
-            let mut vector = vec![0f32; self.shard.map_or(self.dim, Shard::dim)];
-            if let Some(shard) = self.shard {
+            let mut vector = vec![0f32; self.dim];
+            if let Some(shard) = shard {
                 shard.vector(hit.node as usize, &mut vector);
             }
             let card = self.items.card(row).to_owned();
@@ -329,7 +328,7 @@ mod tests {
     use super::*;
     use crate::cowatch::CoWatchCounts;
     use crate::items::{Dictionaries, ItemRecord, to_bytes};
-    use crate::shard::ShardParts;
+    use crate::shard::{Hit, ShardParts};
 
     fn bundle() -> (Shard, ItemTable) {
         let parts = ShardParts {
@@ -370,23 +369,18 @@ mod tests {
         CoWatch::open(AlignedBytes::copy_of(&counts.to_bytes()), 3).unwrap()
     }
 
+    fn hits(shard: &Shard) -> [Located<'_>; 2] {
+        [(0, 2, 0.9), (2, 1, 0.5)].map(|(node, row, score)| Located {
+            shard: Some(shard),
+            hit: Hit { node, row, score },
+        })
+    }
+
     fn bytes() -> Vec<u8> {
         let (shard, items) = bundle();
-        let hits = [
-            Hit {
-                node: 0,
-                row: 2,
-                score: 0.9,
-            },
-            Hit {
-                node: 2,
-                row: 1,
-                score: 0.5,
-            },
-        ];
+        let hits = hits(&shard);
         let degraded = Some("no ranker");
         Slice {
-            shard: Some(&shard),
             dim: 8,
             items: &items,
             co_watch: Some(&co_watch()),
@@ -401,20 +395,8 @@ mod tests {
     #[test]
     fn the_wire_and_the_direct_way_give_the_same() {
         let (shard, items) = bundle();
-        let hits = [
-            Hit {
-                node: 0,
-                row: 2,
-                score: 0.9,
-            },
-            Hit {
-                node: 2,
-                row: 1,
-                score: 0.5,
-            },
-        ];
+        let hits = hits(&shard);
         let slice = Slice {
-            shard: Some(&shard),
             dim: 8,
             items: &items,
             co_watch: Some(&co_watch()),

@@ -22,7 +22,7 @@ use recsys_core::npy::Matrix;
 use recsys_core::policy::Settings;
 use recsys_core::rerank::{Page, Ranker, rerank};
 use recsys_core::session::{Click, Session};
-use recsys_core::shard::{MAX_NODES, Query, Scratch, Shard};
+use recsys_core::shard::{Located, MAX_NODES, Query, Scratch, Shard};
 use recsys_core::vector::UnitVector;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -172,8 +172,12 @@ impl Bundle {
         let (hits, _) = self
             .shard
             .search(&query, &options, &mut Scratch::default(), |_| true);
-        let slice = Slice {
+        let located = |hit| Located {
             shard: Some(&self.shard),
+            hit,
+        };
+        let hits: Vec<Located<'_>> = hits.into_iter().map(located).collect();
+        let slice = Slice {
             dim: DIM,
             items: &self.items,
             co_watch: Some(&self.co_watch),

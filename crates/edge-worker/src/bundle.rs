@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::cowatch::CoWatch;
 use recsys_core::items::ItemTable;
-use recsys_core::manifest::{self, FileEntry, Manifest};
-use recsys_core::shard::{Scratch, Shard};
+use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
+use recsys_core::shard::{Router, Scratch, Shard, Shards};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,8 +30,8 @@ pub struct Loaded {
     pub items: ItemTable,
     /// What is watched along with what, where the bundle has it and it could be loaded.
     pub co_watch: Option<CoWatch>,
-    /// The shards that could be loaded.
-    pub shards: Vec<Shard>,
+    /// The shards that could be loaded, and which of them to ask.
+    pub shards: Shards,
     /// Why shards are missing, where some are.
     pub fault: Option<String>,
     /// Memory of the search; requests of an isolate run one at a time between awaits.
@@ -147,10 +147,22 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
     }
     for entry in &manifest.shards {
         match shard(&source, entry, &manifest).await {
-            Ok(shard) => shards.push(shard),
-            Err(error) => fault = Some(format!("shard: {error}")),
+            Ok(shard) => shards.push(Some(shard)),
+            Err(error) => {
+                shards.push(None);
+                fault = Some(format!("shard: {error}"));
+            }
         }
     }
+    let mut routes = None;
+    if let Some(cells) = &manifest.cells {
+        match router(&source, cells, &manifest).await {
+            Ok(router) => routes = Some(router),
+            // Then all shards are asked.
+            Err(error) => fault = Some(format!("cells: {error}")),
+        }
+    }
+    let shards = Shards::new(shards, routes);
     let id = manifest::bundle_id(&manifest_bytes);
     let scratch = RefCell::new(Scratch::default());
     Ok(Some(Loaded {
@@ -182,6 +194,19 @@ async fn shard(source: &Source, entry: &FileEntry, manifest: &Manifest) -> Resul
         )),
         None => Ok(shard),
     }
+}
+
+async fn router(source: &Source, cells: &Cells, manifest: &Manifest) -> Result<Router, String> {
+    let centroids = Shard::open(file(source, &cells.centroids).await?).map_err(|e| e.to_string())?;
+    if centroids.dim() != manifest.dim as usize {
+        return Err(format!(
+            "{}: expected {} dimensions, found {}",
+            cells.centroids.file,
+            manifest.dim,
+            centroids.dim()
+        ));
+    }
+    Router::new(centroids, cells.shards.clone(), cells.probes as usize).map_err(|e| e.to_string())
 }
 
 async fn stream(source: &Source, name: &str) -> Result<ByteStream, String> {

@@ -2,14 +2,14 @@
 
 use crate::bundle::Loaded;
 use recsys_core::candidates::{MEDIA_TYPE, Slice, Source};
-use recsys_core::shard::{Hit, SearchStats};
+use recsys_core::shard::{Located, SearchStats};
 use serde_json::{Map, Value, json};
 use worker::{Headers, Response, Result};
 
 /// What retrieval found.
-pub struct Found {
+pub struct Found<'a> {
     /// The hits, best first.
-    pub hits: Vec<Hit>,
+    pub hits: Vec<Located<'a>>,
     /// Where they come from.
     pub source: Source,
     /// Why this is less than was asked for, where it is.
@@ -19,9 +19,8 @@ pub struct Found {
 }
 
 /// The answer in the binary layout.
-pub fn binary(bundle: &Loaded, found: &Found) -> Result<Response> {
+pub fn binary(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
     let slice = Slice {
-        shard: bundle.shards.first(),
         dim: bundle.manifest.dim as usize,
         items: &bundle.items,
         co_watch: bundle.co_watch.as_ref(),
@@ -34,8 +33,8 @@ pub fn binary(bundle: &Loaded, found: &Found) -> Result<Response> {
 }
 
 /// The answer as JSON.
-pub fn json(bundle: &Loaded, found: &Found) -> Result<Response> {
-    let item = |hit: &Hit| {
+pub fn json(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
+    let item = |Located { hit, .. }: &Located<'_>| {
         let row = hit.row as usize;
         // A card that is no object shows nothing, which is what is known then.
         let mut item: Map<String, Value> = serde_json::from_str(bundle.items.card(row)).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::reply::{self, Found};
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
 use recsys_core::session::WINDOW;
-use recsys_core::shard::{self, Hit, SearchStats};
+use recsys_core::shard::Located;
 use recsys_core::vector::{UnitVector, mean_direction};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -126,74 +126,64 @@ fn rows(bundle: &Loaded, ids: &[ItemId]) -> HashSet<u32> {
 }
 
 /// Near to the mean of the last known ids, newest last.
-fn recent(bundle: &Loaded, ids: &[ItemId], k: usize, excluded: &HashSet<u32>) -> Result<Found, Problem> {
+fn recent<'a>(
+    bundle: &'a Loaded,
+    ids: &[ItemId],
+    k: usize,
+    excluded: &HashSet<u32>,
+) -> Result<Found<'a>, Problem> {
     let known = ids.iter().rev().filter_map(|id| bundle.items.row(id.as_str()));
-    let vectors: Vec<UnitVector> = known.filter_map(|row| vector(bundle, row)).take(WINDOW).collect();
+    let rows: Vec<u32> = known.filter_map(|row| u32::try_from(row).ok()).collect();
+    let located = bundle.shards.locate(&rows, |_| 0.0);
+    let vectors: Vec<UnitVector> = located.iter().filter_map(vector).take(WINDOW).collect();
     let reason = match mean_direction(&vectors) {
         Some(mean) => return nearest(bundle, mean.as_slice(), k, excluded, Source::Personal),
-        None if bundle.shards.is_empty() => bundle.fault.clone(),
+        None if bundle.fault.is_some() => bundle.fault.clone(),
         None => Some("none of the ids in `recent` is in this bundle".to_owned()),
     };
     Ok(popular(bundle, k, excluded, reason))
 }
 
-/// The stored vector of a row, at unit length.
-fn vector(bundle: &Loaded, row: usize) -> Option<UnitVector> {
-    let row = u32::try_from(row).ok()?;
-    bundle.shards.iter().find_map(|shard| {
-        let node = shard.rows().iter().position(|&r| r == row)?;
-        let mut values = vec![0f32; shard.dim()];
-        shard.vector(node, &mut values);
-        UnitVector::new(values).ok()
-    })
+/// The stored vector, at unit length.
+fn vector(located: &Located<'_>) -> Option<UnitVector> {
+    let shard = located.shard?;
+    let mut values = vec![0f32; shard.dim()];
+    shard.vector(located.hit.node as usize, &mut values);
+    UnitVector::new(values).ok()
 }
 
-/// The nearest videos of the shards at hand; popular ones where there is no shard.
-fn nearest(
-    bundle: &Loaded,
+/// The nearest videos of the shards at hand; popular ones where no shard that should be asked is.
+fn nearest<'a>(
+    bundle: &'a Loaded,
     vector: &[f32],
     k: usize,
     excluded: &HashSet<u32>,
     source: Source,
-) -> Result<Found, Problem> {
-    if bundle.shards.is_empty() {
+) -> Result<Found<'a>, Problem> {
+    let options = bundle.manifest.search.options(k);
+    let accept = |row| !excluded.contains(&row);
+    let mut scratch = bundle.scratch.borrow_mut();
+    let nearest = bundle.shards.nearest(vector, &options, &mut scratch, &accept);
+    let nearest = nearest.map_err(|e| Problem::refused(e.to_string()))?;
+    if nearest.found.is_empty() && nearest.missing > 0 {
         return Ok(popular(bundle, k, excluded, bundle.fault.clone()));
     }
-    let options = bundle.manifest.search.options(k);
-    let mut hits: Vec<Hit> = Vec::new();
-    let mut stats = SearchStats::default();
-    for shard in &bundle.shards {
-        let query = shard::Query::new(shard, vector).map_err(|e| Problem::refused(e.to_string()))?;
-        let mut scratch = bundle.scratch.borrow_mut();
-        let (found, cost) = shard.search(&query, &options, &mut scratch, |row| !excluded.contains(&row));
-        hits.extend(found);
-        stats.distances += cost.distances;
-        stats.graph |= cost.graph;
-    }
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
-    hits.truncate(k);
     Ok(Found {
-        hits,
+        hits: nearest.found,
         source,
         degraded: bundle.fault.clone(),
-        stats: Some(stats),
+        stats: Some(nearest.stats),
     })
 }
 
 /// The most popular videos.
-fn popular(bundle: &Loaded, k: usize, excluded: &HashSet<u32>, degraded: Option<String>) -> Found {
+fn popular<'a>(bundle: &'a Loaded, k: usize, excluded: &HashSet<u32>, degraded: Option<String>) -> Found<'a> {
     let accept = |row: usize| u32::try_from(row).is_ok_and(|row| !excluded.contains(&row));
-    let rows = bundle.items.popular(k, accept);
-    let nodes = nodes_of(bundle, &rows);
-    let hits = rows.iter().zip(nodes).filter_map(|(&row, node)| {
-        Some(Hit {
-            node,
-            row: u32::try_from(row).ok()?,
-            score: bundle.items.popularity(row),
-        })
-    });
+    let rows = bundle.items.popular(k, accept).into_iter();
+    let rows: Vec<u32> = rows.filter_map(|row| u32::try_from(row).ok()).collect();
+    let popularity = |row: u32| bundle.items.popularity(row as usize);
     Found {
-        hits: hits.collect(),
+        hits: bundle.shards.locate(&rows, popularity),
         source: Source::Popular,
         degraded,
         stats: None,
@@ -201,42 +191,14 @@ fn popular(bundle: &Loaded, k: usize, excluded: &HashSet<u32>, degraded: Option<
 }
 
 /// Adds the videos that the policy pins, where they were not found: a page can only pin what it has.
-fn add_pinned(bundle: &Loaded, found: &mut Found) {
-    let known = |row: usize| found.hits.iter().any(|hit| hit.row as usize == row);
+fn add_pinned<'a>(bundle: &'a Loaded, found: &mut Found<'a>) {
+    let known = |row: u32| found.hits.iter().any(|located| located.hit.row == row);
     let pinned = bundle.manifest.pinned().filter_map(|id| bundle.items.row(id));
-    let mut rows: Vec<usize> = pinned.filter(|&row| !known(row)).collect();
+    let pinned = pinned.filter_map(|row| u32::try_from(row).ok());
+    let mut rows: Vec<u32> = pinned.filter(|&row| !known(row)).collect();
     rows.sort_unstable();
     rows.dedup();
-    if rows.is_empty() {
-        return;
+    if !rows.is_empty() {
+        found.hits.extend(bundle.shards.locate(&rows, |_| 0.0));
     }
-    let nodes = nodes_of(bundle, &rows);
-    let hit = |(&row, node): (&usize, u32)| {
-        let row = u32::try_from(row).ok()?;
-        Some(Hit {
-            node,
-            row,
-            score: 0.0,
-        })
-    };
-    found.hits.extend(rows.iter().zip(nodes).filter_map(hit));
-}
-
-/// The nodes of the first shard that hold these rows; past its end where it has none.
-fn nodes_of(bundle: &Loaded, rows: &[usize]) -> Vec<u32> {
-    let Some(shard) = bundle.shards.first() else {
-        return vec![u32::MAX; rows.len()];
-    };
-    let wanted: std::collections::HashMap<u32, usize> = rows
-        .iter()
-        .enumerate()
-        .filter_map(|(i, &row)| Some((u32::try_from(row).ok()?, i)))
-        .collect();
-    let mut nodes = vec![u32::MAX; rows.len()];
-    for (node, row) in (0u32..).zip(shard.rows()) {
-        if let Some(slot) = wanted.get(row).and_then(|&i| nodes.get_mut(i)) {
-            *slot = node;
-        }
-    }
-    nodes
 }

@@ -9,11 +9,10 @@ use recsys_core::catalogue::{ItemFacts, ItemId, id_hash};
 use recsys_core::cowatch::{CoWatch, Neighbour};
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
-use recsys_core::order::by_score_and_row;
 use recsys_core::privacy::local;
 use recsys_core::rerank::Ranker;
 use recsys_core::session::SeenSet;
-use recsys_core::shard::{Hit, Query, Scratch, Shard};
+use recsys_core::shard::{Located, Scratch, Shard, Shards};
 
 /// The most bytes of local mode, all files together.
 const MAX_LOCAL_BYTES: u64 = 512 << 20;
@@ -76,7 +75,8 @@ pub struct Local {
     /// The bundle's name.
     name: String,
     search: SearchSettings,
-    shards: Vec<Shard>,
+    dim: usize,
+    shards: Shards,
     items: ItemTable,
     /// What is watched along with what; `None` where the bundle has no such file.
     co_watch: Option<CoWatch>,
@@ -121,7 +121,9 @@ impl Local {
         let local = Self {
             name: name.clone(),
             search: manifest.search,
-            shards,
+            dim: manifest.dim as usize,
+            // All of them: nothing is saved by asking fewer.
+            shards: Shards::new(shards.into_iter().map(Some).collect(), None),
             items,
             co_watch,
             scratch: Scratch::default(),
@@ -161,36 +163,29 @@ impl Local {
     pub fn nearest(&mut self, query: &[f32], k: usize, seen: &SeenSet) -> Result<Candidates, Failure> {
         let seen = self.rows(seen);
         let options = self.search.options(k);
-        let mut hits = Vec::with_capacity(self.shards.len());
-        for shard in &self.shards {
-            let query = Query::new(shard, query).map_err(Failure::bad_reply)?;
-            let accept: Accept<'_> = &|row| !is_marked(&seen, row as usize);
-            hits.push(shard.search(&query, &options, &mut self.scratch, accept).0);
-        }
-        Ok(self.collect(&hits, k, Source::Personal))
+        let accept: Accept<'_> = &|row| !is_marked(&seen, row as usize);
+        let nearest = self.shards.nearest(query, &options, &mut self.scratch, accept);
+        let nearest = nearest.map_err(Failure::bad_reply)?;
+        Ok(self.collect(&nearest.found, Source::Personal))
     }
 
     /// The `k` most popular videos that were not seen, most popular first.
     pub fn popular(&self, k: usize, seen: &SeenSet) -> Candidates {
         let seen = self.rows(seen);
         let accept = |row: usize| !is_marked(&seen, row);
-        self.at_rows(&self.items.popular(k, accept), k)
+        self.at_rows(&self.items.popular(k, accept))
     }
 
     /// One video.
     pub fn candidate(&self, id: &ItemId) -> Option<Candidate> {
         let row = self.items.row(id.as_str())?;
-        self.at_rows(&[row], 1).list.pop()
+        self.at_rows(&[row]).list.pop()
     }
 
     /// One a row of the item table: whether its id is among these.
     fn rows(&self, ids: &SeenSet) -> Vec<bool> {
-        self.marked(ids.iter().filter_map(|id| self.items.row(id.as_str())))
-    }
-
-    fn marked(&self, rows: impl Iterator<Item = usize>) -> Vec<bool> {
         let mut marked = vec![false; self.items.len()];
-        for row in rows {
+        for row in ids.iter().filter_map(|id| self.items.row(id.as_str())) {
             if let Some(mark) = marked.get_mut(row) {
                 *mark = true;
             }
@@ -198,53 +193,24 @@ impl Local {
         marked
     }
 
-    /// The videos at some rows, most popular first.
-    fn at_rows(&self, rows: &[usize], k: usize) -> Candidates {
-        let wanted = self.marked(rows.iter().copied());
+    /// The videos at some rows, in their order.
+    fn at_rows(&self, rows: &[usize]) -> Candidates {
+        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let score = |row: u32| self.items.popularity(row as usize);
-        let in_shard = |shard: &Shard| {
-            let nodes = (0u32..).zip(shard.rows());
-            let nodes = nodes.filter(|(_, row)| is_marked(&wanted, **row as usize));
-            nodes
-                .map(|(node, &row)| Hit {
-                    node,
-                    row,
-                    score: score(row),
-                })
-                .collect()
-        };
-        let hits: Vec<Vec<Hit>> = self.shards.iter().map(in_shard).collect();
-        self.collect(&hits, k, Source::Popular)
+        self.collect(&self.shards.locate(&rows, score), Source::Popular)
     }
 
-    /// The best `k` of every shard's hits.
-    fn collect(&self, hits: &[Vec<Hit>], k: usize, source: Source) -> Candidates {
-        let mut list = Vec::new();
-        for (shard, hits) in self.shards.iter().zip(hits) {
-            let slice = Slice {
-                shard: Some(shard),
-                dim: shard.dim(),
-                items: &self.items,
-                co_watch: self.co_watch.as_ref(),
-                hits,
-                source,
-                bundle: &self.name,
-                degraded: None,
-            };
-            list.append(&mut slice.collect().list);
-        }
-        let order = by_score_and_row(
-            list.iter()
-                .map(|candidate: &Candidate| (candidate.score, candidate.row)),
-        );
-        let best = order.into_iter().take(k);
-        let list = best.filter_map(|index| list.get(index).cloned()).collect();
-        Candidates {
+    fn collect(&self, hits: &[Located<'_>], source: Source) -> Candidates {
+        let slice = Slice {
+            dim: self.dim,
+            items: &self.items,
+            co_watch: self.co_watch.as_ref(),
+            hits,
             source,
-            bundle: self.name.clone(),
+            bundle: &self.name,
             degraded: None,
-            list,
-        }
+        };
+        slice.collect()
     }
 }
 

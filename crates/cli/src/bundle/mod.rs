@@ -11,8 +11,7 @@ use recsys_core::cowatch::CoWatch;
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
 use recsys_core::rerank::Ranker;
-use recsys_core::shard::{Query, QueryError, Router, Scratch, SearchOptions, SearchStats, Shard};
-use std::collections::HashSet;
+use recsys_core::shard::{QueryError, Router, Scratch, SearchOptions, SearchStats, Shard, Shards};
 use std::path::{Path, PathBuf};
 
 /// An open bundle: every file read, held to its hash and parsed.
@@ -20,8 +19,7 @@ pub struct Bundle {
     dir: PathBuf,
     id: String,
     manifest: Manifest,
-    shards: Vec<Shard>,
-    router: Option<Router>,
+    shards: Shards,
     items: ItemTable,
     ranker: Option<Ranker>,
     co_watch: Option<CoWatch>,
@@ -102,8 +100,7 @@ impl Bundle {
             dir: dir.to_owned(),
             id,
             manifest,
-            shards,
-            router,
+            shards: Shards::new(shards.into_iter().map(Some).collect(), router),
             items,
             ranker,
             co_watch,
@@ -167,7 +164,7 @@ impl Bundle {
 
     /// Asks other than the manifest's number of shards; without cells all are asked.
     pub fn set_probes(&mut self, probes: usize) {
-        self.router = self.router.take().map(|router| router.with_probes(probes));
+        self.shards.set_probes(probes);
     }
 
     /// The nearest videos of the shards that are asked, best first.
@@ -180,32 +177,12 @@ impl Bundle {
         options: &SearchOptions,
         scratch: &mut Scratch,
     ) -> Result<(Vec<Found>, SearchStats), QueryError> {
-        let asked: Vec<&Shard> = match &self.router {
-            Some(router) => router
-                .route(vector, scratch)?
-                .into_iter()
-                .filter_map(|shard| self.shards.get(shard))
-                .collect(),
-            None => self.shards.iter().collect(),
-        };
-        let mut found = Vec::new();
-        let mut total = SearchStats::default();
-        for shard in asked {
-            let query = Query::new(shard, vector)?;
-            let (hits, stats) = shard.search(&query, options, scratch, |_| true);
-            total.distances += stats.distances;
-            total.graph |= stats.graph;
-            found.extend(hits.iter().map(|h| Found {
-                row: h.row as usize,
-                score: h.score,
-            }));
-        }
-        found.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
-        // A video near a border is in two shards.
-        let mut seen = HashSet::new();
-        found.retain(|found| seen.insert(found.row));
-        found.truncate(options.k);
-        Ok((found, total))
+        let nearest = self.shards.nearest(vector, options, scratch, &|_| true)?;
+        let found = nearest.found.iter().map(|located| Found {
+            row: located.hit.row as usize,
+            score: located.hit.score,
+        });
+        Ok((found.collect(), nearest.stats))
     }
 }
 

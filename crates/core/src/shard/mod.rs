@@ -1,7 +1,7 @@
 //! A shard: the vectors of some videos as bytes, and the HNSW graph over them (Malkov and Yashunin 2016).
 //!
 //! `format` owns the bytes and their limits, `search` walks them for a `query`, `kernel` is the inner loop,
-//! `router` chooses among several shards.
+//! `router` chooses among `several` shards.
 
 mod format;
 mod kernel;
@@ -9,6 +9,7 @@ mod query;
 mod router;
 mod scratch;
 mod search;
+mod several;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use query::{Query, QueryError};
 pub use router::{Router, RouterError};
 pub use scratch::Scratch;
 pub use search::{Hit, SearchOptions, SearchStats, Strategy};
+pub use several::{Located, Nearest, Shards};
 
 /// Turns one stored vector back into floats: `mean[i] + scale × codes[i]`.
 ///

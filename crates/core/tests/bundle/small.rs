@@ -9,7 +9,7 @@ use recsys_core::items::{self, Dictionaries, ItemRecord, ItemTable};
 use recsys_core::manifest::{EncoderRef, FileEntry, Manifest, SearchSettings, Sprites};
 use recsys_core::npy::Matrix;
 use recsys_core::rng::SplitMix64;
-use recsys_core::shard::{Hit, Shard, ShardParts};
+use recsys_core::shard::{Hit, Located, Shard, ShardParts};
 use recsys_core::trees::{Activation, Builder, Split, Test, format};
 
 /// `videos` vectors of `dim` dimensions. With `layers` above 0 there is a graph: each layer half as long as the one below,
@@ -124,14 +124,16 @@ pub fn candidates(videos: usize, dim: usize, degraded: Option<&str>) -> Vec<u8> 
     let shard = Shard::open(open(shard(videos, dim, 0))).unwrap();
     let items = ItemTable::open(open(items(videos))).unwrap();
     let co_watch = CoWatch::open(open(co_watch(videos)), videos).unwrap();
-    let hit = |(node, &row): (u32, &u32)| Hit {
-        node,
-        row,
-        score: 0.5 - node as f32 / 8.0,
-    };
-    let hits: Vec<Hit> = (0u32..).zip(shard.rows()).map(hit).collect();
-    Slice {
+    let hit = |(node, &row): (u32, &u32)| Located {
         shard: Some(&shard),
+        hit: Hit {
+            node,
+            row,
+            score: 0.5 - node as f32 / 8.0,
+        },
+    };
+    let hits: Vec<Located<'_>> = (0u32..).zip(shard.rows()).map(hit).collect();
+    Slice {
         dim,
         items: &items,
         co_watch: Some(&co_watch),

@@ -20,16 +20,17 @@ pub fn write(
     probes: u32,
 ) -> Result<(Vec<FileEntry>, Option<Cells>)> {
     let n = vectors.len() / dim.max(1);
+    let mean = graph::mean(vectors, dim);
     let shards = shards.unwrap_or_else(|| n.div_ceil(VIDEOS));
     if shards < 2 {
         let rows: Vec<u32> = (0..u32::try_from(n)?).collect();
-        return Ok((vec![one(writer, vectors, dim, &rows)?], None));
+        return Ok((vec![one(writer, vectors, &mean, &rows)?], None));
     }
     let partition = Partition::make(vectors, dim, shards)?;
     let files = partition
         .rows
         .iter()
-        .map(|rows| one(writer, vectors, dim, rows))
+        .map(|rows| one(writer, vectors, &mean, rows))
         .collect::<Result<_>>()?;
     let centroids = ShardParts {
         dim,
@@ -46,9 +47,9 @@ pub fn write(
     Ok((files, Some(cells)))
 }
 
-fn one(writer: &BundleWriter, vectors: &[f32], dim: usize, rows: &[u32]) -> Result<FileEntry> {
+fn one(writer: &BundleWriter, vectors: &[f32], mean: &[f32], rows: &[u32]) -> Result<FileEntry> {
     let bar = progress("graph", rows.len());
-    let parts = graph::build(vectors, dim, rows, &bar)?;
+    let parts = graph::build(vectors, mean, rows, &bar)?;
     bar.finish_and_clear();
     writer.add("shard", "bin", &parts.to_bytes())
 }

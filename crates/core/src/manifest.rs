@@ -617,6 +617,30 @@ mod tests {
     }
 
     #[test]
+    fn cells_name_shards_that_there_are() {
+        let with = |shards: Vec<u32>, probes: u32| {
+            let mut manifest = manifest();
+            manifest.cells = Some(Cells {
+                centroids: FileEntry::of("cells", "bin", b"three"),
+                shards,
+                probes,
+            });
+            Manifest::parse(&manifest.to_bytes()).map(|read| assert_eq!(read, manifest))
+        };
+        with(vec![0, 0], 4).unwrap();
+        for (shards, probes, field) in [
+            (vec![0, 1], 4, "cells.shards"),
+            (vec![], 4, "cells.shards"),
+            (vec![0], 0, "cells.probes"),
+        ] {
+            assert!(
+                with(shards, probes).unwrap_err().to_string().contains(field),
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
     fn a_file_is_held_to_its_length_and_hash() {
         let entry = FileEntry::of("x", "bin", b"abc");
         assert!(entry.check(b"abc").is_ok());

@@ -38,9 +38,14 @@ fn main() -> io::Result<()> {
         "degraded",
         &small::candidates(3, 16, Some("no ranker")),
     )?;
-    let plain = small::manifest(7, 8, &[b"one", b"two"], b"items");
+    let segment = |shard: &[u8]| small::segment(4, [shard, b"items", b"co-watch"]);
+    let plain = small::manifest(7, 8, vec![segment(b"one"), segment(b"two")]);
     write("manifest", "plain", &plain.to_bytes())?;
     write("manifest", "full", &small::full_manifest().to_bytes())?;
+    for segments in [1, 2, 5] {
+        write("removed", &segments.to_string(), &small::removed(segments))?;
+    }
+    write("dictionaries", "small", &small::dictionaries())?;
     write("ranker", "small", &small::ranker())?;
     write("npy", "matrix", &small::matrix().to_bytes())?;
     write("videos", "both", small::VIDEOS.as_bytes())?;

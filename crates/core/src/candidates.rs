@@ -13,7 +13,7 @@
 //! | 32 | u32 | number of neighbours, of all candidates together, at most 64 a candidate |
 //! | section pair | strings | notes: the bundle's name, then why the answer is degraded |
 //! | section | f32 × dim | mean of the codes, within ±16 |
-//! | section | u32 × n | rows in the item table |
+//! | section | u32 × n | cells of their stills among all sheets of the bundle, 2^32 − 1 where there is none |
 //! | section | f32 × n | retrieval scores |
 //! | section | f32 × n | scales of the codes, 0 to 1 |
 //! | section | i8 × n × dim | codes |
@@ -27,10 +27,10 @@
 //! | section pair | strings | cards |
 
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
-use crate::catalogue::{ItemFacts, ItemId, id_hash};
-use crate::cowatch::{CoWatch, MAX_NEIGHBOURS, Neighbour, check_starts};
-use crate::items::ItemTable;
-use crate::shard::{Located, Shard, check_mean, check_scales, dequantise};
+use crate::catalogue::{ItemFacts, ItemId};
+use crate::cowatch::{MAX_NEIGHBOURS, Neighbour, check_starts};
+use crate::segment::Located;
+use crate::shard::{Shard, check_mean, check_scales, dequantise};
 use serde::{Deserialize, Serialize};
 
 /// The media type of the binary layout.
@@ -58,8 +58,8 @@ pub enum Source {
 pub struct Candidate {
     /// Its id.
     pub id: ItemId,
-    /// Its row in the bundle's item table.
-    pub row: u32,
+    /// Its still among the cells of all sheets of the bundle; `u32::MAX` where it has none.
+    pub cell: u32,
     /// Retrieval score: inner product with the unit query; popularity where there was no query.
     pub score: f32,
     /// What ranking reads.
@@ -85,17 +85,13 @@ pub struct Candidates {
     pub list: Vec<Candidate>,
 }
 
-/// Candidates as references into shards and an item table: what is written to the wire, or collected in place.
+/// Candidates as references into segments: what is written to the wire, or collected in place.
 #[derive(Debug)]
 pub struct Slice<'a> {
     /// Dimensions of the vectors.
     pub dim: usize,
-    /// The item table.
-    pub items: &'a ItemTable,
-    /// What is watched along with what; `None` where the bundle has no such file.
-    pub co_watch: Option<&'a CoWatch>,
-    /// The hits, best first, in shards of one mean. Without a shard a vector is zeros, and a re-ranker has popularity alone
-    /// to go by.
+    /// The hits, best first, in segments whose shards have one mean. Without a shard a vector is zeros, and a re-ranker has
+    /// popularity alone to go by.
     pub hits: &'a [Located<'a>],
     /// Where they come from.
     pub source: Source,
@@ -106,19 +102,13 @@ pub struct Slice<'a> {
 }
 
 impl Slice<'_> {
-    fn neighbours(&self, row: usize) -> Vec<Neighbour> {
-        let name = |row| id_hash(self.items.id(row));
-        self.co_watch
-            .map_or_else(Vec::new, |file| file.neighbours(row, name))
-    }
-
     /// The binary layout.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let hits = self.hits.get(..MAX_CANDIDATES as usize).unwrap_or(self.hits);
         let dim = self.dim;
-        let rows: Vec<u32> = hits.iter().map(|h| h.hit.row).collect();
-        let facts: Vec<ItemFacts> = rows.iter().map(|row| self.items.facts(*row as usize)).collect();
+        let row = |h: &Located<'_>| h.hit.row as usize;
+        let facts: Vec<ItemFacts> = hits.iter().map(|h| h.segment.items().facts(row(h))).collect();
         let source = match self.source {
             Source::Personal => 0,
             Source::Popular => 1,
@@ -130,25 +120,28 @@ impl Slice<'_> {
         sink.u32(source);
         sink.u32(1 + u32::from(self.degraded.is_some()));
         let (mut starts, mut neighbours) = (vec![0u32], Vec::new());
-        for row in &rows {
-            neighbours.extend(self.neighbours(*row as usize));
+        for h in hits {
+            neighbours.extend(h.segment.neighbours(row(h)));
             starts.push(u32::try_from(neighbours.len()).unwrap_or(u32::MAX));
         }
         sink.u32(starts.last().copied().unwrap_or(0));
         sink.strings([self.bundle].into_iter().chain(self.degraded).map(str::as_bytes));
         let zeros = vec![0f32; dim];
-        let first = hits.iter().find_map(|h| h.shard).map(Shard::mean);
+        let first = hits.iter().find_map(Located::shard).map(Shard::mean);
         sink.section(first.filter(|mean| mean.len() == dim).unwrap_or(&zeros));
-        sink.section(&rows);
+        sink.section(&hits.iter().map(|h| h.cell).collect::<Vec<u32>>());
         sink.section(&hits.iter().map(|h| h.hit.score).collect::<Vec<f32>>());
         let scale = |h: &Located<'_>| {
-            let scales = h.shard.map(Shard::scales).unwrap_or_default();
+            let scales = h.shard().map(Shard::scales).unwrap_or_default();
             scales.get(h.hit.node as usize).copied().unwrap_or(0.0)
         };
         sink.section(&hits.iter().map(scale).collect::<Vec<f32>>());
         let mut codes = vec![0i8; hits.len() * dim];
         for (out, h) in codes.chunks_exact_mut(dim.max(1)).zip(hits) {
-            let stored = h.shard.map(|s| s.codes(h.hit.node as usize)).unwrap_or_default();
+            let stored = h
+                .shard()
+                .map(|s| s.codes(h.hit.node as usize))
+                .unwrap_or_default();
             out.iter_mut().zip(stored).for_each(|(o, &c)| *o = c);
         }
         sink.section(&codes);
@@ -162,30 +155,28 @@ impl Slice<'_> {
         sink.section(&starts);
         sink.section(&neighbours.iter().map(|n| n.item).collect::<Vec<u32>>());
         sink.section(&neighbours.iter().map(|n| n.weight).collect::<Vec<u16>>());
-        sink.strings(rows.iter().map(|row| self.items.id(*row as usize).as_bytes()));
-        sink.strings(rows.iter().map(|row| self.items.card(*row as usize).as_bytes()));
+        sink.strings(hits.iter().map(|h| h.id().as_bytes()));
+        sink.strings(hits.iter().map(|h| h.segment.items().card(row(h)).as_bytes()));
         sink.finish()
     }
 
     /// The same candidates as owned values, without a detour over bytes.
     #[must_use]
     pub fn collect(&self) -> Candidates {
-        let candidate = |Located { shard, hit }: &Located<'_>| {
-            let row = hit.row as usize;
+        let candidate = |located: &Located<'_>| {
+            let (row, items) = (located.hit.row as usize, located.segment.items());
             let mut vector = vec![0f32; self.dim];
-            if let Some(shard) = shard {
-                shard.vector(hit.node as usize, &mut vector);
+            if let Some(shard) = located.shard() {
+                shard.vector(located.hit.node as usize, &mut vector);
             }
-            let card = self.items.card(row).to_owned();
-            let id = ItemId::new(self.items.id(row)).ok()?;
             Some(Candidate {
-                id,
-                row: hit.row,
-                score: hit.score,
-                facts: self.items.facts(row),
+                id: ItemId::new(located.id()).ok()?,
+                cell: located.cell,
+                score: located.hit.score,
+                facts: items.facts(row),
                 vector,
-                neighbours: self.neighbours(row),
-                card,
+                neighbours: located.segment.neighbours(row),
+                card: items.card(row).to_owned(),
             })
         };
         Candidates {
@@ -227,7 +218,7 @@ impl Candidates {
         let n_neighbours = c.count("number of neighbours", 0..=(n * MAX_NEIGHBOURS) as u32)?;
         let notes = Strings::read(&mut c, &file, "notes", n_notes)?;
         let mean = c.section::<f32>("mean", dim)?;
-        let rows = c.section::<u32>("rows", n)?;
+        let cells = c.section::<u32>("cells", n)?;
         let scores = c.section::<f32>("scores", n)?;
         let scales = c.section::<f32>("scales", n)?;
         check_mean(&c, file.view(&mean))?;
@@ -300,11 +291,15 @@ impl Candidates {
                 clicks: next(),
                 popularity: next(),
             };
-            let row = file.view::<u32>(&rows).get(i).copied().unwrap_or(u32::MAX);
+            let cell = file
+                .view::<u32>(&cells)
+                .get(i)
+                .copied()
+                .unwrap_or(Located::NO_CELL);
             let card = cards.get(&file, i).to_owned();
             list.push(Candidate {
                 id,
-                row,
+                cell,
                 score: float(&scores, i),
                 facts,
                 vector,
@@ -326,64 +321,47 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cowatch::CoWatchCounts;
-    use crate::items::{Dictionaries, ItemRecord, to_bytes};
-    use crate::shard::{Hit, ShardParts};
+    use crate::catalogue::id_hash;
+    use crate::segment::fixture::{self, Video};
+    use crate::segment::{Filter, Segments, Wanted};
+    use crate::shard::Scratch;
 
-    fn bundle() -> (Shard, ItemTable) {
-        let parts = ShardParts {
-            dim: 8,
-            mean: vec![0.1; 8],
-            vectors: (0..24).map(|i| i as f32 / 24.0).collect(),
-            rows: vec![2, 0, 1],
-            ..ShardParts::default()
-        };
-        let record = |id: &str, duration_s| ItemRecord {
-            id: ItemId::new(id).unwrap(),
+    /// Two segments; "c" is a neighbour of "b".
+    fn segments() -> Segments {
+        let video = |id: &'static str, duration_s: f32| Video {
+            id,
             facts: ItemFacts {
                 duration_s,
                 category: 0,
                 tags: 1,
                 ..ItemFacts::unknown()
             },
-            card: format!("{{\"name\":\"{id}\"}}"),
+            neighbours: if id == "c" { vec!["b"] } else { Vec::new() },
+            ..Video::default()
         };
-        let lists = Dictionaries {
-            categories: vec!["x".into()],
-            tags: vec!["t".into()],
-            ..Dictionaries::default()
-        };
-        let items = to_bytes(&[record("a", 1.0), record("b", 2.0), record("c", 3.0)], &lists);
-        let open = |bytes: Vec<u8>| AlignedBytes::copy_of(&bytes);
-        (
-            Shard::open(open(parts.to_bytes())).unwrap(),
-            ItemTable::open(open(items)).unwrap(),
-        )
+        let (first, second) = ([video("a", 1.0), video("b", 2.0)], [video("c", 3.0)]);
+        fixture::bundle(8, &[&first, &second], true).segments
     }
 
-    /// Row 2 was chosen along with row 1.
-    fn co_watch() -> CoWatch {
-        let mut counts = CoWatchCounts::new(3);
-        counts.choose(1, std::iter::empty());
-        counts.choose(2, std::iter::once(1));
-        CoWatch::open(AlignedBytes::copy_of(&counts.to_bytes()), 3).unwrap()
-    }
-
-    fn hits(shard: &Shard) -> [Located<'_>; 2] {
-        [(0, 2, 0.9), (2, 1, 0.5)].map(|(node, row, score)| Located {
-            shard: Some(shard),
-            hit: Hit { node, row, score },
-        })
+    fn slice<'a>(segments: &'a Segments, degraded: Option<&'a str>) -> (Vec<Located<'a>>, Option<&'a str>) {
+        let wanted = Wanted {
+            k: 2,
+            filter: &Filter::default(),
+            exclude: &["a"],
+        };
+        let search = fixture::SEARCH;
+        let query = fixture::vector(8, "c");
+        let nearest = segments
+            .nearest(&query, &search, &wanted, &mut Scratch::default())
+            .unwrap();
+        (nearest.found, degraded)
     }
 
     fn bytes() -> Vec<u8> {
-        let (shard, items) = bundle();
-        let hits = hits(&shard);
-        let degraded = Some("no ranker");
+        let segments = segments();
+        let (hits, degraded) = slice(&segments, Some("no ranker"));
         Slice {
             dim: 8,
-            items: &items,
-            co_watch: Some(&co_watch()),
             hits: &hits,
             source: Source::Search,
             bundle: "abc",
@@ -394,20 +372,21 @@ mod tests {
 
     #[test]
     fn the_wire_and_the_direct_way_give_the_same() {
-        let (shard, items) = bundle();
-        let hits = hits(&shard);
+        let segments = segments();
+        let (hits, degraded) = slice(&segments, None);
         let slice = Slice {
             dim: 8,
-            items: &items,
-            co_watch: Some(&co_watch()),
             hits: &hits,
             source: Source::Personal,
             bundle: "b",
-            degraded: None,
+            degraded,
         };
         let (wire, direct) = (Candidates::parse(&slice.to_bytes()).unwrap(), slice.collect());
         assert_eq!(format!("{wire:?}"), format!("{direct:?}"));
-        assert_eq!(wire.list[0].id.as_str(), "c");
+        let ids: Vec<&str> = wire.list.iter().map(|candidate| candidate.id.as_str()).collect();
+        assert_eq!(ids, ["c", "b"]);
+        // A sheet has 100 cells, and the second segment's are on the second one.
+        assert_eq!((wire.list[0].cell, wire.list[1].cell), (100, 1));
         assert_eq!(wire.list[1].facts.duration_s, 2.0);
         assert_eq!(
             (wire.list[0].neighbours[0].item, wire.list[0].facts.tags),
@@ -424,15 +403,14 @@ mod tests {
         };
         let good = bytes();
         let place = |field: &[u8]| good.windows(field.len()).position(|w| w == field).unwrap();
-        let mean = place(&0.1f32.to_le_bytes());
+        let mean = place(&fixture::MEAN.to_le_bytes());
         assert_eq!(refused(mean, &17f32.to_le_bytes()), "mean");
-        // Eight means, two rows and two scores, each section from a multiple of 16.
-        let scores = place(&0.9f32.to_le_bytes());
-        assert_eq!(scores, mean + 48);
+        // Eight means, two cells and two scores, each section from a multiple of 16.
+        let scores = mean + 48;
         assert_eq!(refused(scores, &f32::INFINITY.to_le_bytes()), "scores");
         assert_eq!(refused(scores + 16, &1.5f32.to_le_bytes()), "scales");
-        let weight = co_watch().rows(1).1[0].to_le_bytes();
-        assert_eq!(refused(place(&weight), &[0, 0]), "weights of neighbours");
+        let weight = place(&fixture::WEIGHT.to_le_bytes());
+        assert_eq!(refused(weight, &[0, 0]), "weights of neighbours");
     }
 
     #[test]

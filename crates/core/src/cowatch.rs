@@ -1,15 +1,15 @@
-//! Co-watch: which videos the same viewers chose, as a list of neighbours for each video. One file of a bundle,
-//! version 1. Little-endian; each section starts at a multiple of 16 bytes, the gap before it filled with zeros.
+//! Co-watch: which videos the same viewers chose, as a list of neighbours for each video. One file of a segment,
+//! version 2. Little-endian; each section starts at a multiple of 16 bytes, the gap before it filled with zeros.
 //!
 //! | offset | type | what |
 //! | --- | --- | --- |
 //! | 0 | 4 bytes | magic `RCOW` |
-//! | 4 | u32 | version, 1 |
+//! | 4 | u32 | version, 2 |
 //! | 8 | u64 | length of the file in bytes |
 //! | 16 | u32 | n, number of videos, 1 to 2^24 |
 //! | 20 | u32 | number of neighbours, of all videos together |
 //! | section | u32 × (n + 1) | where each video's neighbours start and the last one's end: from 0, never decreasing, at most 64 apart |
-//! | section | u32 × neighbours | their rows in the item table, rising within a video, never the video itself |
+//! | section | u32 × neighbours | hashes of their ids ([`id_hash`](crate::catalogue::id_hash)), rising within a video |
 //! | section | u16 × neighbours | their weights in 1/65,535, above 0 |
 //!
 //! A weight is `c / (√(a · b) + 5)`: `c` viewers chose both, `a` and `b` chose the one and the other. It is the cosine
@@ -23,7 +23,7 @@ use std::ops::Range;
 pub const MAX_NEIGHBOURS: usize = 64;
 
 const MAGIC: [u8; 4] = *b"RCOW";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Added to the denominator of a weight, so that two viewers do not make a certainty.
 const DAMPING: f64 = 5.0;
 
@@ -117,26 +117,25 @@ impl CoWatchCounts {
         list.sort_unstable_by_key(|&(row, _)| row);
         list
     }
+}
 
-    /// The file.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let (mut starts, mut rows, mut weights) = (vec![0u32], Vec::new(), Vec::new());
-        for row in 0..self.chosen.len() {
-            for (other, weight) in self.neighbours(row) {
-                rows.push(other);
-                weights.push(weight);
-            }
-            starts.push(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        }
-        let mut sink = Sink::new(MAGIC, VERSION);
-        sink.u32(u32::try_from(self.chosen.len()).unwrap_or(u32::MAX));
-        sink.u32(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-        sink.section(&starts);
-        sink.section(&rows);
-        sink.section(&weights);
-        sink.finish()
+/// The file for the videos of a segment, in the order of their rows: at most [`MAX_NEIGHBOURS`] of each, as [`named`]
+/// gives them.
+#[must_use]
+pub fn to_bytes(lists: impl Iterator<Item = Vec<Neighbour>>) -> Vec<u8> {
+    let (mut starts, mut hashes, mut weights) = (vec![0u32], Vec::<u32>::new(), Vec::<u16>::new());
+    for list in lists {
+        hashes.extend(list.iter().map(|neighbour| neighbour.item));
+        weights.extend(list.iter().map(|neighbour| neighbour.weight));
+        starts.push(u32::try_from(hashes.len()).unwrap_or(u32::MAX));
     }
+    let mut sink = Sink::new(MAGIC, VERSION);
+    sink.u32(u32::try_from(starts.len() - 1).unwrap_or(u32::MAX));
+    sink.u32(u32::try_from(hashes.len()).unwrap_or(u32::MAX));
+    sink.section(&starts);
+    sink.section(&hashes);
+    sink.section(&weights);
+    sink.finish()
 }
 
 /// The neighbours of every video over the bytes of their file, nothing copied; everything was checked on opening.
@@ -144,7 +143,7 @@ impl CoWatchCounts {
 pub struct CoWatch {
     file: AlignedBytes,
     starts: Range<usize>,
-    rows: Range<usize>,
+    hashes: Range<usize>,
     weights: Range<usize>,
 }
 
@@ -152,7 +151,7 @@ impl CoWatch {
     /// Checks the bytes and takes them; the item table has `items` rows.
     ///
     /// # Errors
-    /// A length, offset, row, weight or order that the format does not allow, or another number of videos.
+    /// A length, offset, weight or order that the format does not allow, or another number of videos.
     pub fn open(file: AlignedBytes, items: usize) -> Result<Self, FormatError> {
         let mut c = Cursor::new("co-watch", file.as_slice());
         c.magic(MAGIC, VERSION)?;
@@ -163,29 +162,25 @@ impl CoWatch {
         }
         let total = c.count("number of neighbours", 0..=u32::MAX - 1)?;
         let starts = c.section::<u32>("starts", n + 1)?;
-        let rows = c.section::<u32>("rows", total)?;
+        let hashes = c.section::<u32>("hashes", total)?;
         let weights = c.section::<u16>("weights", total)?;
         c.end()?;
         check_starts(&c, file.view(&starts), total)?;
         let all = Self {
             starts,
-            rows,
+            hashes,
             weights,
             file,
         };
         let row_ok = |row: usize| {
-            let (rows, weights) = all.rows(row);
-            rows.is_sorted_by(|a, b| a < b)
-                && rows
-                    .iter()
-                    .all(|&other| (other as usize) < n && other as usize != row)
-                && weights.iter().all(|&weight| weight > 0)
+            let (hashes, weights) = all.lists(row);
+            hashes.is_sorted_by(|a, b| a < b) && weights.iter().all(|&weight| weight > 0)
         };
         match (0..n).find(|&row| !row_ok(row)) {
             None => Ok(all),
             Some(row) => {
                 let c = Cursor::new("co-watch", all.file.as_slice());
-                let expected = format!("other rows below {n}, rising, with weights above 0");
+                let expected = "rising hashes with weights above 0";
                 Err(c.error("neighbours", expected, format!("others at row {row}")))
             }
         }
@@ -197,24 +192,23 @@ impl CoWatch {
         self.file.len()
     }
 
-    /// Rows and weights (in 1/65,535) of a row's neighbours, by rising row; none where there is no such row.
-    #[must_use]
-    pub fn rows(&self, row: usize) -> (&[u32], &[u16]) {
+    fn lists(&self, row: usize) -> (&[u32], &[u16]) {
         let bounds = self.file.view::<u32>(&self.starts);
         let (Some(&from), Some(&to)) = (bounds.get(row), bounds.get(row + 1)) else {
             return (&[], &[]);
         };
         let range = from as usize..to as usize;
-        let rows = self.file.view::<u32>(&self.rows).get(range.clone());
+        let hashes = self.file.view::<u32>(&self.hashes).get(range.clone());
         let weights = self.file.view::<u16>(&self.weights).get(range);
-        (rows.unwrap_or_default(), weights.unwrap_or_default())
+        (hashes.unwrap_or_default(), weights.unwrap_or_default())
     }
 
-    /// A row's neighbours by the names that sessions keep; `hash_of` gives the name of a row's id.
+    /// A row's neighbours, by rising hash; none where there is no such row.
     #[must_use]
-    pub fn neighbours(&self, row: usize, hash_of: impl Fn(usize) -> u32) -> Vec<Neighbour> {
-        let (rows, weights) = self.rows(row);
-        named(rows.iter().copied().zip(weights.iter().copied()), hash_of)
+    pub fn neighbours(&self, row: usize) -> Vec<Neighbour> {
+        let (hashes, weights) = self.lists(row);
+        let both = hashes.iter().zip(weights);
+        both.map(|(&item, &weight)| Neighbour { item, weight }).collect()
     }
 }
 
@@ -231,13 +225,17 @@ pub(crate) fn check_starts(c: &Cursor<'_>, starts: &[u32], total: usize) -> Resu
     Err(c.error("starts of neighbours", expected, "others"))
 }
 
-/// Neighbours by name instead of by row.
+/// Neighbours by name instead of by row; `hash_of` gives the name of a row's id. By rising hash; of two that share one by
+/// chance the heavier stays.
 pub fn named(list: impl IntoIterator<Item = (u32, u16)>, hash_of: impl Fn(usize) -> u32) -> Vec<Neighbour> {
     let name = |(row, weight)| Neighbour {
         item: hash_of(row as usize),
         weight,
     };
-    list.into_iter().map(name).collect()
+    let mut list: Vec<Neighbour> = list.into_iter().map(name).collect();
+    list.sort_unstable_by_key(|neighbour| (neighbour.item, u16::MAX - neighbour.weight));
+    list.dedup_by_key(|neighbour| neighbour.item);
+    list
 }
 
 #[cfg(test)]
@@ -254,6 +252,11 @@ mod tests {
             }
         }
         counts
+    }
+
+    fn bytes() -> Vec<u8> {
+        let counts = counts();
+        to_bytes((0..5).map(|row| named(counts.neighbours(row), |row| 100 - row as u32)))
     }
 
     fn open(bytes: &[u8]) -> Result<CoWatch, FormatError> {
@@ -297,20 +300,23 @@ mod tests {
 
     #[test]
     fn the_file_reads_back() {
-        let (counts, file) = (counts(), open(&counts().to_bytes()).unwrap());
+        let (counts, file) = (counts(), open(&bytes()).unwrap());
         for row in 0..6 {
-            let (rows, weights) = file.rows(row);
-            let read: Vec<_> = rows.iter().copied().zip(weights.iter().copied()).collect();
+            let mut read: Vec<(u32, u16)> = file
+                .neighbours(row)
+                .iter()
+                .map(|neighbour| (100 - neighbour.item, neighbour.weight))
+                .collect();
+            read.reverse();
             assert_eq!(read, counts.neighbours(row), "row {row}");
         }
-        let named = file.neighbours(0, |row| 100 + row as u32);
-        assert_eq!(named[0].item, 101);
-        assert!((named[0].weight() - 2.0 / (6f32.sqrt() + 5.0)).abs() < 1e-4);
+        let weight = file.neighbours(0)[1].weight();
+        assert!((weight - 2.0 / (6f32.sqrt() + 5.0)).abs() < 1e-4, "{weight}");
     }
 
     #[test]
     fn every_truncation_is_refused_and_no_flip_panics() {
-        let good = counts().to_bytes();
+        let good = bytes();
         for cut in 0..good.len() {
             assert!(open(&good[..cut]).is_err(), "cut at {cut}");
         }
@@ -319,8 +325,8 @@ mod tests {
             bad[bit / 8] ^= 1 << (bit % 8);
             if let Ok(file) = open(&bad) {
                 for row in 0..6 {
-                    let (rows, _) = file.rows(row);
-                    assert!(rows.iter().all(|&other| other < 5));
+                    let list = file.neighbours(row);
+                    assert!(list.iter().all(|neighbour| neighbour.weight > 0));
                 }
             }
         }
@@ -328,18 +334,17 @@ mod tests {
 
     #[test]
     fn what_the_format_forbids_is_named() {
-        let good = counts().to_bytes();
-        // Header 24 bytes, padding to 32; six starts from 32, padding to 64; six rows from 64.
+        let good = bytes();
+        // Header 24 bytes, padding to 32; six starts from 32, padding to 64; six hashes from 64, 98 and 99 the first.
         let refused = |at: usize, byte: u8| {
             let mut bad = good.clone();
             bad[at] = byte;
             open(&bad).unwrap_err().what
         };
-        assert_eq!(refused(4, 2), "version");
+        assert_eq!(refused(4, 1), "version");
         assert_eq!(refused(32, 1), "starts of neighbours");
-        assert_eq!(refused(64, 0), "neighbours", "a video beside itself");
-        assert_eq!(refused(64, 9), "neighbours", "a row past the last");
-        assert_eq!(refused(64, 3), "neighbours", "out of order");
+        assert_eq!(refused(64, 99), "neighbours", "one twice");
+        assert_eq!(refused(64, 100), "neighbours", "out of order");
         assert_eq!(
             CoWatch::open(AlignedBytes::copy_of(&good), 4).unwrap_err().what,
             "number of videos"
@@ -350,5 +355,8 @@ mod tests {
     fn a_name_comes_from_the_id() {
         let id = ItemId::new("a").unwrap();
         assert_eq!(named([(0, 7)], |_| id.hash32())[0].item, 0xe40c_292c);
+        let shared = named([(0, 3), (1, 9), (2, 5)], |row| u32::from(row < 2));
+        let pairs: Vec<_> = shared.iter().map(|n| (n.item, n.weight)).collect();
+        assert_eq!(pairs, [(0, 5), (1, 9)]);
     }
 }

@@ -14,17 +14,19 @@ use peak_alloc::PeakAlloc;
 use recsys_core::bytes::{AlignedBytes, Sink};
 use recsys_core::candidates::{Candidates, Slice, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId, Video};
-use recsys_core::cowatch::CoWatch;
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::items::ItemTable;
-use recsys_core::manifest::{FileEntry, MAX_BYTES, MAX_VALUES, Manifest, bundle_id};
+use recsys_core::items::dictionaries::DictionaryFile;
+use recsys_core::manifest::{Cells, FileEntry, MAX_BYTES, MAX_VALUES, Manifest, SegmentEntry, bundle_id};
 use recsys_core::npy::Matrix;
 use recsys_core::policy::Settings;
+use recsys_core::removed::Removed;
 use recsys_core::rerank::{Page, Ranker, rerank};
+use recsys_core::segment::{Filter, Located, Router, Segment, Segments, Slot, Wanted};
 use recsys_core::session::{Click, Session};
-use recsys_core::shard::{Located, MAX_NODES, Query, Scratch, Shard};
+use recsys_core::shard::{MAX_NODES, Scratch, Shard};
 use recsys_core::vector::UnitVector;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -68,11 +70,16 @@ fn bounded<T>(Bound(times, more): Bound, file: &AlignedBytes, read: impl Fn(Alig
     }
 }
 
+/// Of one segment of cells, and of a delta without co-watch lists.
 #[derive(Clone)]
 struct Files {
     shard: Vec<u8>,
     items: Vec<u8>,
     co_watch: Vec<u8>,
+    delta: [Vec<u8>; 2],
+    centroids: Vec<u8>,
+    dictionaries: Vec<u8>,
+    removed: Vec<u8>,
     ranker: Vec<u8>,
 }
 
@@ -82,13 +89,32 @@ impl Files {
             shard: small::shard(VIDEOS, DIM, 2),
             items: small::items(VIDEOS),
             co_watch: small::co_watch(VIDEOS),
+            delta: [small::shard(1, DIM, 0), small::items(1)],
+            centroids: small::shard(2, DIM, 0),
+            dictionaries: small::dictionaries(),
+            removed: small::removed(2),
             ranker: small::ranker(),
         }
     }
 
     fn manifest(&self) -> Manifest {
-        let mut manifest = small::manifest(VIDEOS, DIM, &[&self.shard], &self.items);
-        manifest.co_watch = Some(FileEntry::of("cowatch", "bin", &self.co_watch));
+        let [shard, items] = &self.delta;
+        let segments = vec![
+            small::segment(VIDEOS, [&self.shard, &self.items, &self.co_watch]),
+            SegmentEntry {
+                co_watch: None,
+                delta: true,
+                ..small::segment(1, [shard, items, b""])
+            },
+        ];
+        let mut manifest = small::manifest(VIDEOS - 1, DIM, segments);
+        manifest.dictionaries = FileEntry::of("dictionaries", "bin", &self.dictionaries);
+        manifest.cells = Some(Cells {
+            centroids: FileEntry::of("cells", "bin", &self.centroids),
+            segments: vec![0, 0],
+            probes: 1,
+        });
+        manifest.removed = Some(FileEntry::of("removed", "bin", &self.removed));
         manifest.ranker = Some(FileEntry::of("ranker", "bin", &self.ranker));
         manifest.policy =
             Some(Settings::parse(br#"{"lambda":0.5,"pins":[{"item":"\u00fc2","position":1}]}"#).unwrap());
@@ -97,7 +123,18 @@ impl Files {
 
     /// The file that an entry of some manifest names.
     fn fetch(&self, names: &Manifest, entry: &FileEntry) -> Result<AlignedBytes, String> {
-        let files = [&self.shard, &self.items, &self.ranker, &self.co_watch];
+        let [shard, items] = &self.delta;
+        let files = [
+            &self.shard,
+            &self.items,
+            &self.co_watch,
+            shard,
+            items,
+            &self.centroids,
+            &self.dictionaries,
+            &self.removed,
+            &self.ranker,
+        ];
         let mut named = names.files().zip(files);
         let found = named.find(|(own, _)| own.file == entry.file);
         let (_, bytes) = found.ok_or_else(|| format!("{}: no such file", entry.file))?;
@@ -109,9 +146,9 @@ impl Files {
 /// What a reader serves from.
 struct Bundle {
     manifest: Manifest,
-    shard: Shard,
-    items: ItemTable,
-    co_watch: CoWatch,
+    dictionaries: DictionaryFile,
+    removed: Removed,
+    segments: Segments,
     ranker: Ranker,
 }
 
@@ -122,29 +159,43 @@ fn open(manifest: &[u8], files: &Files, names: &Manifest) -> Result<Bundle, Stri
     let manifest =
         bounded(Bound(8, SMALL), &file, |file| Manifest::parse(file.as_slice())).map_err(|e| text(&e))?;
     let fetch = |entry: Option<&FileEntry>| files.fetch(names, entry.ok_or("not named")?);
-    let file = fetch(manifest.shards.first())?;
-    let shard = bounded(Bound(1, SMALL + ROWS), &file, Shard::open).map_err(|e| text(&e))?;
-    let file = fetch(Some(&manifest.item_table))?;
-    let items = bounded(Bound(1, SMALL), &file, ItemTable::open).map_err(|e| text(&e))?;
-    if (items.len(), shard.dim()) != (manifest.items as usize, manifest.dim as usize) {
-        return Err("another number of videos or dimensions".to_owned());
+    let file = fetch(Some(&manifest.dictionaries))?;
+    let dictionaries = bounded(Bound(0, SMALL), &file, DictionaryFile::open).map_err(|e| text(&e))?;
+    let file = fetch(manifest.removed.as_ref())?;
+    let count = manifest.segments.len();
+    let removed = bounded(Bound(0, SMALL), &file, |file| Removed::open(file, count)).map_err(|e| text(&e))?;
+    let mut slots = Vec::new();
+    for (number, entry) in manifest.segments.iter().enumerate() {
+        let file = fetch(Some(&entry.items))?;
+        let counts = dictionaries.counts();
+        let segment = bounded(Bound(1, SMALL), &file, |file| Segment::open(entry, counts, file));
+        let mut segment = segment.map_err(|e| text(&e))?;
+        let file = fetch(Some(&entry.shard))?;
+        let dim = manifest.dim;
+        bounded(Bound(1, SMALL + ROWS), &file, |file| {
+            segment.clone().add_shard(entry, dim, file)
+        })
+        .map_err(|e| text(&e))?;
+        segment.add_shard(entry, dim, file).map_err(|e| text(&e))?;
+        if entry.co_watch.is_some() {
+            let file = fetch(entry.co_watch.as_ref())?;
+            segment.add_co_watch(file).map_err(|e| text(&e))?;
+        }
+        let slot = Slot::new(Arc::new(segment), entry, removed.rows(number));
+        slots.push(Some(slot.map_err(|e| text(&e))?));
     }
-    if shard.rows().iter().any(|&row| row as usize >= items.len()) {
-        return Err("a row beyond the item table".to_owned());
-    }
-    let file = fetch(manifest.co_watch.as_ref())?;
-    let co_watch =
-        bounded(Bound(0, SMALL), &file, |file| CoWatch::open(file, items.len())).map_err(|e| text(&e))?;
+    let cells = manifest.cells.as_ref().ok_or("no cells")?;
+    let router = Router::open(cells, manifest.dim, fetch(Some(&cells.centroids))?).map_err(|e| text(&e))?;
     let file = fetch(manifest.ranker.as_ref())?;
     let ranker = bounded(Bound(16, SMALL), &file, |file| {
         Ranker::from_bytes(file.as_slice())
     })
     .map_err(|e| text(&e))?;
     Ok(Bundle {
+        segments: Segments::new(&manifest, slots, Some(router)),
         manifest,
-        shard,
-        items,
-        co_watch,
+        dictionaries,
+        removed,
         ranker,
     })
 }
@@ -161,27 +212,45 @@ impl Drop for ToldOnPanic<'_> {
 
 impl Bundle {
     /// Answers a request of every kind; says how the bundle was damaged where that fails.
-    fn serve(&self, how: &str, items: &[u8]) {
+    fn serve(&self, how: &str, files: &Files) {
         let _told = ToldOnPanic(how);
         holds::manifest(&self.manifest);
-        holds::shard(&self.shard, 1);
-        holds::items(&self.items, items);
-        holds::co_watch(&self.co_watch, self.items.len());
-        let query = Query::new(&self.shard, &[0.5; DIM]).unwrap();
-        let options = self.manifest.search.options(VIDEOS);
-        let (hits, _) = self
-            .shard
-            .search(&query, &options, &mut Scratch::default(), |_| true);
-        let located = |hit| Located {
-            shard: Some(&self.shard),
-            hit,
+        holds::dictionaries(&self.dictionaries, &files.dictionaries);
+        holds::removed(&self.removed, 2, &files.removed);
+        let tables = [&files.items, &files.delta[1]];
+        for ((_, slot), table) in self.segments.at_hand().zip(tables) {
+            let segment = slot.segment();
+            holds::shard(segment.shard().unwrap(), 1);
+            holds::items(segment.items(), table);
+            if let Some(lists) = segment.co_watch() {
+                holds::co_watch(lists, segment.items().len(), &files.co_watch);
+            }
+        }
+        let filter = Filter {
+            languages: Some(vec![0]),
+            age: Some(18),
+            ..Filter::default()
         };
-        let hits: Vec<Located<'_>> = hits.into_iter().map(located).collect();
+        for filter in [Filter::default(), filter] {
+            let wanted = Wanted {
+                k: VIDEOS,
+                filter: &filter,
+                exclude: &["ü1"],
+            };
+            let (query, scratch) = ([0.5; DIM], &mut Scratch::default());
+            let nearest = self
+                .segments
+                .nearest(&query, &self.manifest.search, &wanted, scratch);
+            self.send(&nearest.unwrap().found);
+            self.send(&self.segments.popular(&wanted).found);
+        }
+        self.send(&self.segments.find(self.manifest.pinned()));
+    }
+
+    fn send(&self, hits: &[Located<'_>]) {
         let slice = Slice {
             dim: DIM,
-            items: &self.items,
-            co_watch: Some(&self.co_watch),
-            hits: &hits,
+            hits,
             source: Source::Personal,
             bundle: "b",
             degraded: None,
@@ -199,7 +268,7 @@ impl Bundle {
             ts_ms: 0,
             vector: UnitVector::new(vec![1.0; DIM]).unwrap(),
             facts: ItemFacts::unknown(),
-            neighbours: self.co_watch.neighbours(0, |row| row as u32),
+            neighbours: self.segments.get(0).unwrap().segment().neighbours(0),
             after_search: false,
             watch_seconds: Some(3.0),
         };
@@ -268,7 +337,7 @@ fn damage(file: fn(&mut Files) -> &mut Vec<u8>, opens_at_least: usize) {
         let read = open(&fitting.to_bytes(), &files, &fitting);
         assert!(!is_cut || read.is_err(), "{how}, with a fitting manifest");
         if let Ok(bundle) = read {
-            bundle.serve(&how, &files.items);
+            bundle.serve(&how, &files);
             opened += 1;
         }
     }
@@ -289,8 +358,31 @@ fn every_cut_and_every_flip_of_an_item_table_is_refused_or_harmless() {
 #[test]
 fn what_fuzzing_found_in_an_item_table_holds() {
     let _alone = alone();
-    let file = AlignedBytes::copy_of(include_bytes!("fixtures/items/v2-negative-zero.bin"));
+    let file = AlignedBytes::copy_of(include_bytes!("fixtures/items/v3-negative-zero.bin"));
     holds::items(&ItemTable::open(file.clone()).unwrap(), file.as_slice());
+    let before = AlignedBytes::copy_of(include_bytes!("fixtures/items/v2-negative-zero.bin"));
+    assert_eq!(ItemTable::open(before).unwrap_err().what, "version");
+}
+
+#[test]
+fn every_cut_and_every_flip_of_centroids_is_refused_or_harmless() {
+    damage(|files| &mut files.centroids, 100);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_dictionaries_is_refused_or_harmless() {
+    damage(|files| &mut files.dictionaries, 20);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_tombstones_is_refused_or_harmless() {
+    damage(|files| &mut files.removed, 1);
+}
+
+#[test]
+fn every_cut_and_every_flip_of_a_delta_is_refused_or_harmless() {
+    damage(|files| &mut files.delta[0], 100);
+    damage(|files| &mut files.delta[1], 100);
 }
 
 #[test]
@@ -321,7 +413,7 @@ fn every_cut_and_every_flip_of_a_manifest_is_refused_or_harmless() {
                 !is_cut || bundle.manifest == published,
                 "{how}: a part of it was read"
             );
-            bundle.serve(&how, &files.items);
+            bundle.serve(&how, &files);
             opened += 1;
         }
     }

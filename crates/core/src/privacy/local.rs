@@ -4,21 +4,21 @@
 //! or explanation makes a request, so a server that keeps every request learns no more than that somebody entered the
 //! mode. What a page fetches beside that, such as a film that is played, is outside this claim.
 
-use crate::manifest::{FileEntry, Manifest};
+use crate::manifest::{FileEntry, Manifest, SegmentEntry};
 
 /// What local mode promises.
 pub const CLAIM: &str = "Catalogue, item table and ranker are fetched once, the same for everybody. After that \
     neither a click nor a recommendation sends anything.";
 
-/// What is fetched after the manifest, in this order: every shard, the item table, the ranker and the co-watch lists
-/// where there are any.
+/// What is fetched after the manifest, in this order: the dictionaries, the tombstones where there are any, what a search
+/// reads of every segment, and the ranker where there is one.
 pub fn files(manifest: &Manifest) -> impl Iterator<Item = &FileEntry> {
-    manifest
-        .shards
-        .iter()
-        .chain([&manifest.item_table])
+    let segments = manifest.segments.iter();
+    [&manifest.dictionaries]
+        .into_iter()
+        .chain(&manifest.removed)
+        .chain(segments.flat_map(SegmentEntry::searched))
         .chain(&manifest.ranker)
-        .chain(&manifest.co_watch)
 }
 
 #[cfg(test)]
@@ -33,18 +33,28 @@ mod tests {
             ef: 64,
             flat_up_to: 5000,
         };
-        let shards = vec![entry("shard0"), entry("shard1")];
-        let mut manifest = Manifest::new(1, String::new(), 8, 2, search, shards, entry("items"));
+        let segment = |number: usize| SegmentEntry {
+            rows: 1,
+            home: 1,
+            shard: entry(&format!("shard{number}")),
+            items: entry(&format!("items{number}")),
+            co_watch: (number > 0).then(|| entry("cowatch")),
+            sheets: vec![entry("sprites")],
+            delta: false,
+        };
+        let segments = vec![segment(0), segment(1)];
+        let mut manifest = Manifest::new(1, String::new(), 8, 2, search, entry("lists"), segments);
         let stems = |manifest: &Manifest| {
             let stem = |e: &FileEntry| e.file.split('-').next().map(str::to_owned);
             files(manifest).filter_map(stem).collect::<Vec<_>>()
         };
-        assert_eq!(stems(&manifest), ["shard0", "shard1", "items"]);
+        let searched = ["shard0", "items0", "shard1", "items1", "cowatch"];
+        assert_eq!(stems(&manifest), [&["lists"][..], &searched].concat());
         manifest.ranker = Some(entry("ranker"));
-        manifest.co_watch = Some(entry("cowatch"));
+        manifest.removed = Some(entry("removed"));
         assert_eq!(
             stems(&manifest),
-            ["shard0", "shard1", "items", "ranker", "cowatch"]
+            [&["lists", "removed"][..], &searched, &["ranker"]].concat()
         );
     }
 }

@@ -1,15 +1,12 @@
 //! A shard: the vectors of some videos as bytes, and the HNSW graph over them (Malkov and Yashunin 2016).
 //!
-//! `format` owns the bytes and their limits, `search` walks them for a `query`, `kernel` is the inner loop,
-//! `router` chooses among `several` shards.
+//! `format` owns the bytes and their limits, `search` walks them for a `query`, `kernel` is the inner loop.
 
 mod format;
 mod kernel;
 mod query;
-mod router;
 mod scratch;
 mod search;
-mod several;
 #[cfg(test)]
 mod tests;
 
@@ -17,10 +14,8 @@ pub use format::{MAX_DIM, MAX_NODES, NO_LINK, Shard, ShardParts};
 pub(crate) use format::{check_mean, check_scales};
 pub use kernel::dot;
 pub use query::{Query, QueryError};
-pub use router::{Router, RouterError};
 pub use scratch::Scratch;
 pub use search::{Hit, SearchOptions, SearchStats, Strategy};
-pub use several::{Located, Nearest, Shards};
 
 /// Turns one stored vector back into floats: `mean[i] + scale × codes[i]`.
 ///

@@ -1,6 +1,6 @@
 //! Properties of the search.
 
-use super::{Query, QueryError, Router, Scratch, SearchOptions, Shard, ShardParts, Shards, Strategy};
+use super::{Query, QueryError, Scratch, SearchOptions, Shard, ShardParts, Strategy};
 use crate::bytes::AlignedBytes;
 
 /// Pseudo-random values in −0.5..0.5.
@@ -137,91 +137,4 @@ fn k_beyond_the_shard_gives_all_of_it() {
         20
     );
     assert_eq!(rows(&shard, &noise(1, 16), 0, Strategy::Graph, |_| true).len(), 0);
-}
-
-/// Two shards of one mean without graphs: the first with rows 0 to 59, the second with 40 to 99.
-fn overlapping(dim: usize) -> [Shard; 2] {
-    let vectors: Vec<f32> = noise(11, 100 * dim).chunks(dim).flat_map(unit).collect();
-    [0..60usize, 40..100].map(|rows| {
-        let parts = ShardParts {
-            dim,
-            mean: vec![0.01; dim],
-            vectors: vectors[rows.start * dim..rows.end * dim].to_vec(),
-            rows: rows.map(|row| row as u32).collect(),
-            ..ShardParts::default()
-        };
-        Shard::open(AlignedBytes::copy_of(&parts.to_bytes())).unwrap()
-    })
-}
-
-#[test]
-fn a_row_in_two_shards_is_found_once_and_a_missing_shard_is_counted() {
-    let dim = 16;
-    let [a, b] = overlapping(dim);
-    let options = SearchOptions::new(30);
-    let scratch = &mut Scratch::default();
-    let score = |shard: &Shard, node: usize, q: &[f32]| {
-        let mut vector = vec![0.0; dim];
-        shard.vector(node, &mut vector);
-        vector.iter().zip(unit(q)).map(|(v, q)| v * q).sum::<f32>()
-    };
-    for seed in 0..20 {
-        let q = noise(900 + seed, dim);
-        let mut exact: Vec<(f32, u32)> = (0..60).map(|node| (score(&a, node, &q), node as u32)).collect();
-        exact.extend((20..60).map(|node| (score(&b, node, &q), 40 + node as u32)));
-        exact.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let exact: Vec<u32> = exact.iter().take(30).map(|(_, row)| *row).collect();
-        let both = Shards::new(vec![Some(a.clone()), Some(b.clone())], None);
-        let nearest = both.nearest(&q, &options, scratch, &|_| true).unwrap();
-        let found: Vec<u32> = nearest.found.iter().map(|located| located.hit.row).collect();
-        let agree = found.iter().filter(|row| exact.contains(row)).count();
-        assert!(agree >= 29, "{agree} of 30");
-        let distinct: std::collections::HashSet<&u32> = found.iter().collect();
-        assert_eq!((distinct.len(), nearest.missing), (30, 0));
-        let one = Shards::new(vec![None, Some(b.clone())], None);
-        let nearest = one.nearest(&q, &options, scratch, &|_| true).unwrap();
-        assert_eq!((nearest.found.len(), nearest.missing), (30, 1));
-        assert!(nearest.found.iter().all(|located| located.hit.row >= 40));
-    }
-}
-
-#[test]
-fn rows_are_located_in_their_order() {
-    let [a, b] = overlapping(16);
-    let shards = Shards::new(vec![Some(a), None, Some(b)], None);
-    let rows = [99, 3, 50, 1000];
-    let located = shards.locate(&rows, |row| row as f32);
-    let found: Vec<u32> = located.iter().map(|located| located.hit.row).collect();
-    assert_eq!(found, rows);
-    for located in &located[..3] {
-        let row = located.shard.unwrap().rows()[located.hit.node as usize];
-        assert_eq!((row, row as f32), (located.hit.row, located.hit.score));
-    }
-    assert!(located[3].shard.is_none());
-}
-
-#[test]
-fn a_query_is_routed_to_the_shards_of_its_nearest_cells() {
-    // Four cells along the axes; shards 2, 0, 2 and 1.
-    let dim = 16;
-    let centroid = |axis: usize| (0..dim).map(move |i| f32::from(u8::from(i == axis)));
-    let parts = ShardParts {
-        dim,
-        mean: vec![0.0; dim],
-        vectors: (0..4).flat_map(centroid).collect(),
-        rows: vec![0, 1, 2, 3],
-        ..ShardParts::default()
-    };
-    let centroids = Shard::open(AlignedBytes::copy_of(&parts.to_bytes())).unwrap();
-    assert!(Router::new(centroids.clone(), vec![2, 0, 2], 2).is_err());
-    let router = Router::new(centroids, vec![2, 0, 2, 1], 2).unwrap();
-    let scratch = &mut Scratch::default();
-    let mut route = |router: &Router, near: [f32; 4]| {
-        let mut q = vec![0.0; dim];
-        q[..4].copy_from_slice(&near);
-        router.route(&q, scratch).unwrap()
-    };
-    assert_eq!(route(&router, [0.9, 0.1, 0.5, 0.3]), [2, 1]);
-    assert_eq!(route(&router, [0.1, 0.9, 0.5, 0.3]), [0, 2]);
-    assert_eq!(route(&router.with_probes(9), [0.1, 0.9, 0.5, 0.7]), [0, 1, 2]);
 }

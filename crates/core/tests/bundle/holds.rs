@@ -2,11 +2,13 @@
 
 use recsys_core::candidates::{Candidates, MAX_CANDIDATES};
 use recsys_core::catalogue::{ItemFacts, Video};
-use recsys_core::cowatch::{CoWatch, MAX_NEIGHBOURS};
+use recsys_core::cowatch::{self, CoWatch, MAX_NEIGHBOURS};
 use recsys_core::experiments::{LocalKey, Treatment};
+use recsys_core::items::dictionaries::{DictionaryFile, List};
 use recsys_core::items::{self, ItemRecord, ItemTable};
 use recsys_core::manifest::Manifest;
 use recsys_core::npy::Matrix;
+use recsys_core::removed::{self, Removed};
 use recsys_core::rng::SplitMix64;
 use recsys_core::shard::{Hit, MAX_NODES, NO_LINK, Query, Scratch, SearchOptions, Shard, Strategy};
 use std::collections::HashSet;
@@ -138,25 +140,21 @@ fn is_near_exact(shard: &Shard, vector: &[f32], hit: &Hit) {
     );
 }
 
-/// Every row is found by its id, every code has a name, and the table that is written anew is the same file.
+/// Every row is found by its id, every code is below its count, and the table that is written anew is the same file.
 pub fn items(table: &ItemTable, bytes: &[u8]) {
-    let n = table.len();
+    let (n, counts) = (table.len(), table.counts());
     let record = |row: usize| {
         let (id, facts) = (table.id(row), table.facts(row));
         assert_eq!(table.row(id), Some(row));
-        assert_eq!(
-            table.category_name(facts.category).is_none(),
-            facts.category == ItemFacts::NO_CODE
-        );
-        assert_eq!(
-            table.language_name(facts.language).is_none(),
-            facts.language == ItemFacts::NO_CODE
-        );
-        assert_eq!(
-            table.creator_name(facts.creator).is_none(),
-            facts.creator == ItemFacts::NO_CREATOR
-        );
-        assert!((0..64).all(|bit| facts.tags >> bit & 1 == 0 || table.tag_name(bit).is_some()));
+        let codes = [
+            (facts.category, counts.categories),
+            (facts.language, counts.languages),
+        ];
+        for (code, count) in codes {
+            assert!(code == ItemFacts::NO_CODE || u32::from(code) < count);
+        }
+        assert!(facts.creator == ItemFacts::NO_CREATOR || facts.creator < counts.creators);
+        assert!((counts.tags..64).all(|bit| facts.tags >> bit & 1 == 0));
         let id = id
             .to_owned()
             .try_into()
@@ -164,14 +162,12 @@ pub fn items(table: &ItemTable, bytes: &[u8]) {
         ItemRecord {
             id,
             facts,
+            min_age: table.min_age(row),
             card: table.card(row).to_owned(),
         }
     };
     let records: Vec<ItemRecord> = (0..n).map(record).collect();
-    assert!(
-        items::to_bytes(&records, &table.dictionaries()) == bytes,
-        "another file"
-    );
+    assert!(items::to_bytes(&records, counts) == bytes, "another file");
     assert_eq!((table.id(n), table.card(n), table.row("")), ("", "", None));
     let popular = table.popular(n / 2 + 1, |row| row % 3 != 1);
     assert!(popular.len() <= n / 2 + 1 && popular.iter().all(|row| row % 3 != 1 && *row < n));
@@ -181,26 +177,41 @@ pub fn items(table: &ItemTable, bytes: &[u8]) {
     assert!(popular.is_sorted_by(in_order), "{popular:?}");
 }
 
-/// Neighbours are other videos of the table, each once, with weights.
-pub fn co_watch(lists: &CoWatch, videos: usize) {
-    for row in 0..videos {
-        let (rows, weights) = lists.rows(row);
-        assert!(rows.len() == weights.len() && rows.len() <= MAX_NEIGHBOURS);
-        assert!(rows.is_sorted_by(|a, b| a < b) && weights.iter().all(|&weight| weight > 0));
-        assert!(
-            rows.iter()
-                .all(|&other| (other as usize) < videos && other as usize != row)
-        );
-        let named = lists.neighbours(row, |row| row as u32);
-        assert!(
-            named
-                .iter()
-                .map(|n| (n.item, n.weight))
-                .eq(rows.iter().copied().zip(weights.iter().copied()))
-        );
-        assert!(named.iter().all(|n| n.weight() > 0.0 && n.weight() <= 1.0));
+/// Neighbours are each there once, with weights, and the file that is written anew is the same.
+pub fn co_watch(lists: &CoWatch, videos: usize, bytes: &[u8]) {
+    let all = (0..videos).map(|row| lists.neighbours(row));
+    for list in all.clone() {
+        assert!(list.len() <= MAX_NEIGHBOURS);
+        assert!(list.is_sorted_by(|a, b| a.item < b.item));
+        assert!(list.iter().all(|n| n.weight() > 0.0 && n.weight() <= 1.0));
     }
-    assert_eq!(lists.rows(videos), (&[][..], &[][..]));
+    assert!(lists.neighbours(videos).is_empty());
+    assert!(cowatch::to_bytes(all) == bytes, "another file");
+}
+
+/// The lists that are written anew are the same file, and every name has a code.
+pub fn dictionaries(file: &DictionaryFile, bytes: &[u8]) {
+    let lists = file.to_lists();
+    assert!(
+        lists.to_bytes() == bytes && lists.counts() == file.counts(),
+        "another file"
+    );
+    for list in [List::Categories, List::Languages, List::Creators, List::Tags] {
+        for name in file.names(list) {
+            let code = file.code(list, name).expect("a code for every name");
+            assert_eq!(file.name(list, code), Some(name));
+        }
+    }
+}
+
+/// The rows of each segment rise, and the file that is written anew is the same.
+pub fn removed(removed: &Removed, segments: usize, bytes: &[u8]) {
+    let rows: Vec<Vec<u32>> = (0..segments)
+        .map(|segment| removed.rows(segment).to_vec())
+        .collect();
+    assert!(rows.iter().all(|rows| rows.is_sorted_by(|a, b| a < b)));
+    assert!(removed.rows(segments).is_empty());
+    assert!(removed::to_bytes(&rows) == bytes, "another file");
 }
 
 /// The candidates are within the limits that their fields state.

@@ -3,14 +3,17 @@
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Slice, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::cowatch::{CoWatch, CoWatchCounts};
+use recsys_core::cowatch::{self, CoWatchCounts};
 use recsys_core::features::FEATURES;
-use recsys_core::items::{self, Dictionaries, ItemRecord, ItemTable};
-use recsys_core::manifest::{EncoderRef, FileEntry, Manifest, SearchSettings, Sprites};
+use recsys_core::items::dictionaries::Dictionaries;
+use recsys_core::items::{self, ItemRecord};
+use recsys_core::manifest::{Cells, EncoderRef, FileEntry, Manifest, SearchSettings, SegmentEntry, Sprites};
 use recsys_core::npy::Matrix;
 use recsys_core::rng::SplitMix64;
-use recsys_core::shard::{Hit, Located, Shard, ShardParts};
+use recsys_core::segment::{Filter, Segment, Segments, Slot, Wanted};
+use recsys_core::shard::{Scratch, ShardParts};
 use recsys_core::trees::{Activation, Builder, Split, Test, format};
+use std::sync::Arc;
 
 /// `videos` vectors of `dim` dimensions. With `layers` above 0 there is a graph: each layer half as long as the one below,
 /// its nodes linked with those beside them and with one far off.
@@ -63,16 +66,32 @@ pub fn items(videos: usize) -> Vec<u8> {
                 popularity: 1.5 * row as f32,
             },
         },
+        min_age: (row % 3 > 0).then_some(6),
         card: format!(r#"{{"name":"Füchse {row}","creator":"Ada"}}"#),
     };
+    let records: Vec<ItemRecord> = (0..videos).map(record).collect();
+    items::to_bytes(&records, lists().counts())
+}
+
+fn lists() -> Dictionaries {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-    let dictionaries = Dictionaries {
+    Dictionaries {
         categories: texts(&["Animals", "Space"]),
         languages: texts(&["en"]),
         creators: texts(&["Ada", "Zoë"]),
         tags: texts(&["calm", "night"]),
-    };
-    items::to_bytes(&(0..videos).map(record).collect::<Vec<_>>(), &dictionaries)
+    }
+}
+
+/// What the codes of [`items`] name.
+pub fn dictionaries() -> Vec<u8> {
+    lists().to_bytes()
+}
+
+/// Tombstones of the rows 1 and 3 of the first of so many segments.
+pub fn removed(segments: usize) -> Vec<u8> {
+    let rows = |segment| if segment == 0 { vec![1, 3] } else { Vec::new() };
+    recsys_core::removed::to_bytes(&(0..segments).map(rows).collect::<Vec<_>>())
 }
 
 /// Viewers who each chose some videos in a row.
@@ -83,7 +102,8 @@ pub fn co_watch(videos: usize) -> Vec<u8> {
             counts.choose(row, viewer..row);
         }
     }
-    counts.to_bytes()
+    let name = |row: usize| row as u32 * 7;
+    cowatch::to_bytes((0..videos).map(|row| cowatch::named(counts.neighbours(row), name)))
 }
 
 /// A ranker of three trees over the program's own features, with covers.
@@ -120,24 +140,25 @@ pub fn ranker() -> Vec<u8> {
 
 /// Candidates with everything that the wire carries.
 pub fn candidates(videos: usize, dim: usize, degraded: Option<&str>) -> Vec<u8> {
-    let open = |bytes: Vec<u8>| AlignedBytes::copy_of(&bytes);
-    let shard = Shard::open(open(shard(videos, dim, 0))).unwrap();
-    let items = ItemTable::open(open(items(videos))).unwrap();
-    let co_watch = CoWatch::open(open(co_watch(videos)), videos).unwrap();
-    let hit = |(node, &row): (u32, &u32)| Located {
-        shard: Some(&shard),
-        hit: Hit {
-            node,
-            row,
-            score: 0.5 - node as f32 / 8.0,
-        },
+    let open = |bytes: &[u8]| AlignedBytes::copy_of(bytes);
+    let (shard, items, co_watch) = (shard(videos, dim, 0), items(videos), co_watch(videos));
+    let entry = segment(videos, [&shard, &items, &co_watch]);
+    let manifest = manifest(videos, dim, vec![entry.clone()]);
+    let mut segment = Segment::open(&entry, lists().counts(), open(&items)).unwrap();
+    segment.add_shard(&entry, dim as u32, open(&shard)).unwrap();
+    segment.add_co_watch(open(&co_watch)).unwrap();
+    let slot = Slot::new(Arc::new(segment), &entry, &[]).unwrap();
+    let segments = Segments::new(&manifest, vec![Some(slot)], None);
+    let wanted = Wanted {
+        k: videos,
+        filter: &Filter::default(),
+        exclude: &[],
     };
-    let hits: Vec<Located<'_>> = (0u32..).zip(shard.rows()).map(hit).collect();
+    let query = vec![0.5; dim];
+    let nearest = segments.nearest(&query, &manifest.search, &wanted, &mut Scratch::default());
     Slice {
         dim,
-        items: &items,
-        co_watch: Some(&co_watch),
-        hits: &hits,
+        hits: &nearest.unwrap().found,
         source: Source::Search,
         bundle: "0123456789abcdef",
         degraded,
@@ -145,23 +166,28 @@ pub fn candidates(videos: usize, dim: usize, degraded: Option<&str>) -> Vec<u8> 
     .to_bytes()
 }
 
-/// The manifest of the parts at hand, with `videos` videos of `dim` dimensions.
-pub fn manifest(videos: usize, dim: usize, shards: &[&[u8]], items: &[u8]) -> Manifest {
+/// The entry of a segment with these files: shard, item table and co-watch lists.
+pub fn segment(videos: usize, [shard, items, co_watch]: [&[u8]; 3]) -> SegmentEntry {
+    SegmentEntry {
+        rows: videos as u32,
+        home: videos as u32,
+        shard: FileEntry::of("shard", "bin", shard),
+        items: FileEntry::of("items", "bin", items),
+        co_watch: Some(FileEntry::of("cowatch", "bin", co_watch)),
+        sheets: Vec::new(),
+        delta: false,
+    }
+}
+
+/// The manifest of some segments, with `videos` videos of `dim` dimensions.
+pub fn manifest(videos: usize, dim: usize, segments: Vec<SegmentEntry>) -> Manifest {
     let search = SearchSettings {
         ef: 32,
         flat_up_to: 3,
     };
-    let shards = shards.iter().map(|bytes| FileEntry::of("shard", "bin", bytes));
     let created = "2026-01-01T00:00:00Z".to_owned();
-    Manifest::new(
-        3,
-        created,
-        dim as u32,
-        videos as u32,
-        search,
-        shards.collect(),
-        FileEntry::of("items", "bin", items),
-    )
+    let lists = FileEntry::of("dictionaries", "bin", &dictionaries());
+    Manifest::new(3, created, dim as u32, videos as u32, search, lists, segments)
 }
 
 /// A manifest with every optional part, of files that nobody has.
@@ -170,19 +196,28 @@ pub fn full_manifest() -> Manifest {
         "boosts":[{"category":"Animals","newerThanDays":30,"add":0.5}],"pins":[{"item":"v1","position":2}],
         "exploration":{"positions":[4],"pool":20,"rate":0.1}}"#;
     let experiments = r#"[{"name":"variety","salt":"s1","arms":[{"name":"a"},{"name":"b","weight":2,"policy":{"lambda":1}}]}]"#;
-    let mut manifest = manifest(5, 16, &[b"shard"], b"items");
+    let mut first = segment(5, [b"shard", b"items", b"co-watch"]);
+    first.home = 4;
+    first.sheets = [b"0", b"1"]
+        .map(|sheet| FileEntry::of("sprites", "jpg", sheet))
+        .to_vec();
+    let mut delta = segment(2, [b"more", b"items", b""]);
+    delta.delta = true;
+    delta.co_watch = None;
+    let mut manifest = manifest(5, 16, vec![first, delta]);
+    manifest.cells = Some(Cells {
+        centroids: FileEntry::of("cells", "bin", b"cells"),
+        segments: vec![0, 0],
+        probes: 1,
+    });
+    manifest.removed = Some(FileEntry::of("removed", "bin", &removed(2)));
     manifest.ranker = Some(FileEntry::of("ranker", "bin", b"ranker"));
-    manifest.co_watch = Some(FileEntry::of("cowatch", "bin", b"co-watch"));
     manifest.model_card = Some(FileEntry::of("card", "json", b"card"));
     manifest.sprites = Some(Sprites {
         columns: 2,
         rows: 2,
         width: 160,
         height: 90,
-        sheets: vec![
-            FileEntry::of("sprites", "jpg", b"0"),
-            FileEntry::of("sprites", "jpg", b"1"),
-        ],
     });
     manifest.encoder = Some(EncoderRef {
         name: "mini-clip".to_owned(),

@@ -1,29 +1,32 @@
-//! The item table: id, facts and card of every video of a bundle, version 2. Little-endian; each section starts at a
+//! The item table: id, facts and card of every video of a segment, version 3. Little-endian; each section starts at a
 //! multiple of 16 bytes, the gap before it filled with zeros.
 //!
 //! | offset | type | what |
 //! | --- | --- | --- |
 //! | 0 | 4 bytes | magic `RITM` |
-//! | 4 | u32 | version, 2 |
+//! | 4 | u32 | version, 3 |
 //! | 8 | u64 | length of the file in bytes |
 //! | 16 | u32 | n, number of videos, 1 to 2^24 |
-//! | 20 | u32 | number of categories, at most 65,534 |
-//! | 24 | u32 | number of languages, at most 65,534 |
-//! | 28 | u32 | number of creators, at most 2^24 |
-//! | 32 | u32 | number of tags, at most 64 |
-//! | section pair | strings | categories: u32 offsets (count + 1), then UTF-8 |
-//! | section pair | strings | languages |
-//! | section pair | strings | creators |
-//! | section pair | strings | tags: the most frequent `genre`s and `keywords` |
-//! | section pair | strings | ids, n |
+//! | 20 | u32 | the categories that a code may name, at most 65,534 |
+//! | 24 | u32 | the same of languages, at most 65,534 |
+//! | 28 | u32 | the same of creators, at most 2^24 |
+//! | 32 | u32 | the same of tags, at most 64 |
+//! | section pair | strings | ids, n: u32 offsets (n + 1), then UTF-8 |
 //! | section pair | strings | cards, n: JSON objects with what a page shows |
 //! | section | u32 × n | rows sorted by id, for look-up |
 //! | section | u16 × n | category, 65,535 where missing |
 //! | section | u16 × n | language, 65,535 where missing |
 //! | section | u32 × n | creator, 2^32 − 1 where missing |
 //! | section | u64 × n | tags: bit t is tag t |
+//! | section | u8 × n | age from which a video is rated fit, in years, 255 where missing |
 //! | 5 sections | f32 × n | duration (s), upload day, impressions, clicks, popularity; NaN where missing |
+//!
+//! What the codes name stands in the bundle's [`dictionaries`], of which a table knows the lengths alone: those of a
+//! bundle only ever grow, so that a table of before keeps its meaning.
 
+pub mod dictionaries;
+
+use self::dictionaries::Counts;
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::json::Shown;
@@ -31,48 +34,29 @@ use crate::order::descending;
 use std::ops::Range;
 
 const MAGIC: [u8; 4] = *b"RITM";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// The age of a video without a rating.
+const NO_AGE: u8 = u8::MAX;
 
 /// One video as it is written into the table.
 #[derive(Clone, Debug)]
 pub struct ItemRecord {
     /// Its id.
     pub id: ItemId,
-    /// What ranking reads. Codes index the table's lists.
+    /// What ranking reads. Codes index the bundle's dictionaries.
     pub facts: ItemFacts,
+    /// The age from which it is rated fit, in years, below 255.
+    pub min_age: Option<u8>,
     /// A JSON object with what a page shows of the video.
     pub card: String,
 }
 
-/// The lists that the codes in [`ItemFacts`] index.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Dictionaries {
-    /// Categories (`genre`).
-    pub categories: Vec<String>,
-    /// Languages (`inLanguage`).
-    pub languages: Vec<String>,
-    /// Creators.
-    pub creators: Vec<String>,
-    /// Tags (`genre`, `keywords`), at most [`ItemFacts::MAX_TAGS`].
-    pub tags: Vec<String>,
-}
-
-/// The file of an item table. Rows are in the order of `records`.
+/// The file of an item table whose codes index lists of these lengths. Rows are in the order of `records`.
 #[must_use]
-pub fn to_bytes(records: &[ItemRecord], dictionaries: &Dictionaries) -> Vec<u8> {
+pub fn to_bytes(records: &[ItemRecord], counts: Counts) -> Vec<u8> {
     let mut sink = Sink::new(MAGIC, VERSION);
-    let lists = [
-        &dictionaries.categories,
-        &dictionaries.languages,
-        &dictionaries.creators,
-        &dictionaries.tags,
-    ];
-    for count in std::iter::once(records.len()).chain(lists.map(Vec::len)) {
-        sink.u32(u32::try_from(count).unwrap_or(u32::MAX));
-    }
-    for list in lists {
-        sink.strings(list.iter().map(String::as_bytes));
-    }
+    sink.u32(u32::try_from(records.len()).unwrap_or(u32::MAX));
+    counts.write(&mut sink);
     sink.strings(records.iter().map(|r| r.id.as_str().as_bytes()));
     sink.strings(records.iter().map(|r| r.card.as_bytes()));
     let mut order: Vec<u32> = (0u32..).take(records.len()).collect();
@@ -83,6 +67,8 @@ pub fn to_bytes(records: &[ItemRecord], dictionaries: &Dictionaries) -> Vec<u8> 
     sink.section(&records.iter().map(|r| r.facts.language).collect::<Vec<u16>>());
     sink.section(&records.iter().map(|r| r.facts.creator).collect::<Vec<u32>>());
     sink.section(&records.iter().map(|r| r.facts.tags).collect::<Vec<u64>>());
+    let age = |r: &ItemRecord| r.min_age.filter(|age| *age < NO_AGE).unwrap_or(NO_AGE);
+    sink.section(&records.iter().map(age).collect::<Vec<u8>>());
     sink.section(&column(|f| f.duration_s));
     sink.section(&column(|f| f.uploaded_day));
     sink.section(&column(|f| f.impressions));
@@ -96,10 +82,7 @@ pub fn to_bytes(records: &[ItemRecord], dictionaries: &Dictionaries) -> Vec<u8> 
 pub struct ItemTable {
     file: AlignedBytes,
     n: usize,
-    categories: Strings,
-    languages: Strings,
-    creators: Strings,
-    tag_names: Strings,
+    counts: Counts,
     ids: Strings,
     cards: Strings,
     order: Range<usize>,
@@ -107,6 +90,7 @@ pub struct ItemTable {
     language: Range<usize>,
     creator: Range<usize>,
     tags: Range<usize>,
+    age: Range<usize>,
     floats: [Range<usize>; 5],
 }
 
@@ -120,14 +104,7 @@ impl ItemTable {
         c.magic(MAGIC, VERSION)?;
         c.own_length()?;
         let n = c.count("number of videos", 1..=1 << 24)?;
-        let n_categories = c.count("number of categories", 0..=65_534)?;
-        let n_languages = c.count("number of languages", 0..=65_534)?;
-        let n_creators = c.count("number of creators", 0..=1 << 24)?;
-        let n_tags = c.count("number of tags", 0..=ItemFacts::MAX_TAGS as u32)?;
-        let categories = Strings::read(&mut c, &file, "categories", n_categories)?;
-        let languages = Strings::read(&mut c, &file, "languages", n_languages)?;
-        let creators = Strings::read(&mut c, &file, "creators", n_creators)?;
-        let tag_names = Strings::read(&mut c, &file, "tags", n_tags)?;
+        let counts = Counts::read(&mut c)?;
         let ids = Strings::read(&mut c, &file, "ids", n)?;
         if let Some(bad) = (0..n)
             .map(|i| ids.get(&file, i))
@@ -153,34 +130,29 @@ impl ItemTable {
         let category = c.section::<u16>("category", n)?;
         let language = c.section::<u16>("language", n)?;
         let creator = c.section::<u32>("creator", n)?;
-        let code_ok = |code: u16, count: usize| code == ItemFacts::NO_CODE || usize::from(code) < count;
-        if file
-            .view::<u16>(&category)
-            .iter()
-            .any(|&v| !code_ok(v, n_categories))
-        {
-            return Err(c.error("category", format!("codes below {n_categories}"), "a larger one"));
+        let codes = [(&category, counts.categories), (&language, counts.languages)];
+        for ((range, count), what) in codes.into_iter().zip(["category", "language"]) {
+            let code_ok = |code: u16| code == ItemFacts::NO_CODE || u32::from(code) < count;
+            if !file.view::<u16>(range).iter().all(|&code| code_ok(code)) {
+                return Err(c.error(what, format!("codes below {count}"), "a larger one"));
+            }
         }
-        if file
-            .view::<u16>(&language)
-            .iter()
-            .any(|&v| !code_ok(v, n_languages))
-        {
-            return Err(c.error("language", format!("codes below {n_languages}"), "a larger one"));
-        }
-        let creator_ok = |v: u32| v == ItemFacts::NO_CREATOR || (v as usize) < n_creators;
-        if file.view::<u32>(&creator).iter().any(|&v| !creator_ok(v)) {
-            return Err(c.error("creator", format!("codes below {n_creators}"), "a larger one"));
+        let creator_ok = |code: u32| code == ItemFacts::NO_CREATOR || code < counts.creators;
+        if !file.view::<u32>(&creator).iter().all(|&code| creator_ok(code)) {
+            let expected = format!("codes below {}", counts.creators);
+            return Err(c.error("creator", expected, "a larger one"));
         }
         let tags = c.section::<u64>("tags of videos", n)?;
-        let unknown_tags = u64::MAX.checked_shl(n_tags as u32).unwrap_or(0);
+        let unknown_tags = u64::MAX.checked_shl(counts.tags).unwrap_or(0);
         if file
             .view::<u64>(&tags)
             .iter()
             .any(|&bits| bits & unknown_tags != 0)
         {
-            return Err(c.error("tags of videos", format!("bits below {n_tags}"), "a higher one"));
+            let expected = format!("bits below {}", counts.tags);
+            return Err(c.error("tags of videos", expected, "a higher one"));
         }
+        let age = c.section::<u8>("ages", n)?;
         let mut floats: [Range<usize>; 5] = Default::default();
         for range in &mut floats {
             *range = c.section::<f32>("facts", n)?;
@@ -191,10 +163,7 @@ impl ItemTable {
         c.end()?;
         Ok(Self {
             n,
-            categories,
-            languages,
-            creators,
-            tag_names,
+            counts,
             ids,
             cards,
             order,
@@ -202,6 +171,7 @@ impl ItemTable {
             language,
             creator,
             tags,
+            age,
             floats,
             file,
         })
@@ -279,6 +249,19 @@ impl ItemTable {
         }
     }
 
+    /// The age from which the video at a row is rated fit, in years; `None` where it has no rating.
+    #[must_use]
+    pub fn min_age(&self, row: usize) -> Option<u8> {
+        let age = self.file.view::<u8>(&self.age).get(row).copied();
+        age.filter(|age| *age != NO_AGE)
+    }
+
+    /// How many entries of each dictionary its codes may name.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Popularity of every row where it is known, else impressions, else 0: what "popular" means with no history.
     #[must_use]
     pub fn popularity(&self, row: usize) -> f32 {
@@ -296,42 +279,6 @@ impl ItemTable {
         let best = descending(&popularity).into_iter().take(k);
         best.filter_map(|place| rows.get(place).copied()).collect()
     }
-
-    /// A category's name.
-    #[must_use]
-    pub fn category_name(&self, code: u16) -> Option<&str> {
-        (usize::from(code) < self.categories.len()).then(|| self.categories.get(&self.file, code.into()))
-    }
-
-    /// A language's name.
-    #[must_use]
-    pub fn language_name(&self, code: u16) -> Option<&str> {
-        (usize::from(code) < self.languages.len()).then(|| self.languages.get(&self.file, code.into()))
-    }
-
-    /// A creator's name.
-    #[must_use]
-    pub fn creator_name(&self, code: u32) -> Option<&str> {
-        ((code as usize) < self.creators.len()).then(|| self.creators.get(&self.file, code as usize))
-    }
-
-    /// A tag's name.
-    #[must_use]
-    pub fn tag_name(&self, bit: u32) -> Option<&str> {
-        ((bit as usize) < self.tag_names.len()).then(|| self.tag_names.get(&self.file, bit as usize))
-    }
-
-    /// The lists that the codes index, copied out for writing a changed table.
-    #[must_use]
-    pub fn dictionaries(&self) -> Dictionaries {
-        let all = |s: &Strings| (0..s.len()).map(|i| s.get(&self.file, i).to_owned()).collect();
-        Dictionaries {
-            categories: all(&self.categories),
-            languages: all(&self.languages),
-            creators: all(&self.creators),
-            tags: all(&self.tag_names),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -341,6 +288,7 @@ mod tests {
     fn table() -> Vec<u8> {
         let record = |id: &str, category, creator, popularity| ItemRecord {
             id: ItemId::new(id).unwrap(),
+            min_age: (category == 1).then_some(16),
             facts: ItemFacts {
                 category,
                 creator,
@@ -351,18 +299,18 @@ mod tests {
             },
             card: format!("{{\"name\":\"{id}\"}}"),
         };
-        let dictionaries = Dictionaries {
-            categories: vec!["Animals".into(), "Space".into()],
-            languages: vec!["en".into()],
-            creators: vec!["Ada".into()],
-            tags: vec!["calm".into(), "night".into()],
+        let counts = Counts {
+            categories: 2,
+            languages: 1,
+            creators: 1,
+            tags: 2,
         };
         let records = [
             record("b", 1, 0, 3.0),
             record("a", ItemFacts::NO_CODE, ItemFacts::NO_CREATOR, 9.0),
             record("ü", 0, 0, 5.0),
         ];
-        to_bytes(&records, &dictionaries)
+        to_bytes(&records, counts)
     }
 
     #[test]
@@ -373,10 +321,11 @@ mod tests {
             (Some(0), Some(1), Some(2), None)
         );
         assert_eq!(table.card(2), "{\"name\":\"ü\"}");
-        assert_eq!(table.category_name(table.facts(0).category), Some("Space"));
-        assert_eq!(table.category_name(table.facts(1).category), None);
+        assert_eq!(
+            (table.min_age(0), table.min_age(1), table.min_age(3)),
+            (Some(16), None, None)
+        );
         assert_eq!((table.facts(0).tags, table.facts(2).tags), (0b10, 0));
-        assert_eq!((table.tag_name(1), table.tag_name(2)), (Some("night"), None));
         assert_eq!(table.popular(2, |r| r != 1), [2, 0]);
         assert!(table.facts(0).impressions.is_nan());
     }
@@ -408,26 +357,25 @@ mod tests {
             bytes[at] = byte;
             ItemTable::open(AlignedBytes::copy_of(&bytes)).unwrap_err().what
         };
-        assert_eq!((refused(4, 1), refused(4, 3)), ("version", "version"));
+        assert_eq!((refused(4, 2), refused(4, 4)), ("version", "version"));
         let records = [ItemRecord {
             id: ItemId::new("a").unwrap(),
             facts: ItemFacts {
                 tags: 0b100,
                 ..ItemFacts::unknown()
             },
+            min_age: None,
             card: "{}".into(),
         }];
-        let two = Dictionaries {
-            tags: vec!["x".into(), "y".into()],
-            ..Dictionaries::default()
+        let open = |tags| {
+            let counts = Counts {
+                tags,
+                ..Counts::default()
+            };
+            ItemTable::open(AlignedBytes::copy_of(&to_bytes(&records, counts)))
         };
-        let open = |lists: &Dictionaries| ItemTable::open(AlignedBytes::copy_of(&to_bytes(&records, lists)));
-        assert_eq!(open(&two).unwrap_err().what, "tags of videos");
-        let all = Dictionaries {
-            tags: (0..64).map(|i| i.to_string()).collect(),
-            ..Dictionaries::default()
-        };
-        assert_eq!(open(&all).unwrap().facts(0).tags, 0b100);
+        assert_eq!(open(2).unwrap_err().what, "tags of videos");
+        assert_eq!(open(64).unwrap().facts(0).tags, 0b100);
     }
 
     #[test]
@@ -435,9 +383,10 @@ mod tests {
         let record = |id: &str| ItemRecord {
             id: ItemId::new(id).unwrap(),
             facts: ItemFacts::unknown(),
+            min_age: None,
             card: "{}".into(),
         };
-        let bytes = to_bytes(&[record("a"), record("a")], &Dictionaries::default());
+        let bytes = to_bytes(&[record("a"), record("a")], Counts::default());
         assert_eq!(
             ItemTable::open(AlignedBytes::copy_of(&bytes)).unwrap_err().what,
             "order of ids"

@@ -68,7 +68,7 @@ for (const [what, damage] of SHARD_FAULTS) {
   test(`a shard that is ${what} gives popular videos and says so`, async () => {
     const recent = await someIds();
     await withDamage(
-      (bundle, manifest) => damage(path.join(bundle, manifest.shards[0].file)),
+      (bundle, manifest) => damage(path.join(bundle, manifest.segments[0].shard.file)),
       async (client) => {
         for (let round = 0; round < 2; round += 1) {
           const slate = await isSlate(await client.recs({ recent, k: 5 }));
@@ -83,8 +83,12 @@ for (const [what, damage] of SHARD_FAULTS) {
 }
 
 const BUNDLE_FAULTS = [
-  ["no item table", (bundle, { itemTable }) => rm(path.join(bundle, itemTable.file))],
-  ["half an item table", (bundle, { itemTable }) => truncate(path.join(bundle, itemTable.file), itemTable.bytes >> 1)],
+  ["no item table", (bundle, { segments }) => rm(path.join(bundle, segments[0].items.file))],
+  [
+    "half an item table",
+    (bundle, { segments: [{ items }] }) => truncate(path.join(bundle, items.file), items.bytes >> 1),
+  ],
+  ["no dictionaries", (bundle, { dictionaries }) => rm(path.join(bundle, dictionaries.file))],
   ["no manifest", (bundle) => rm(path.join(bundle, "manifest.json"))],
   ["half a manifest", (bundle) => truncate(path.join(bundle, "manifest.json"), 60)],
 ];

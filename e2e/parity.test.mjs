@@ -74,7 +74,7 @@ async function inChromium(url, vectors, ef, forceGraph) {
         await init({ module_or_path: "/pkg/recsys.wasm" });
         const manifest = await (await fetch("/v1/manifest")).json();
         const bytes = async ({ file }) => new Uint8Array(await (await fetch(`/bundle/${file}`)).arrayBuffer());
-        const index = LocalIndex.load(await bytes(manifest.shards[0]), await bytes(manifest.itemTable));
+        const index = LocalIndex.load(await bytes(manifest.segments[0].shard), await bytes(manifest.segments[0].items));
         return queries.map((query) => {
           const { ids, scores, distances, graph } = index.search(new Float32Array(query), k, ef, forceGraph);
           const list = Array.from(ids, (id, i) => ({ id, score: scores[i] }));

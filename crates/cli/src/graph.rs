@@ -23,8 +23,8 @@ pub fn mean(vectors: &[f32], dim: usize) -> Vec<f32> {
     sums.iter().map(|sum| (sum / n as f64) as f32).collect()
 }
 
-/// A shard's parts for these rows of `vectors` (n × dim, unit length; row r of it is row r of the item table), and the
-/// `mean` of all rows of the catalogue: one for all its shards, because an answer has one.
+/// A shard's parts for these `rows` of `vectors` (n × dim, unit length), which are the rows of its item table in this order,
+/// and the `mean` of the catalogue: one for all its shards, because an answer has one.
 ///
 /// The graph is that of hnsw_rs with vectors inserted one after the other, which makes it repeatable. Links that
 /// name a node absent from their layer, as hnsw_rs's upper lists do, are left out.
@@ -92,7 +92,7 @@ pub fn build(vectors: &[f32], mean: &[f32], rows: &[u32], progress: &ProgressBar
         vectors: ordered.flatten().copied().collect(),
         rows: nodes
             .iter()
-            .filter_map(|(_, place, _)| rows.get(*place).copied())
+            .filter_map(|(_, place, _)| u32::try_from(*place).ok())
             .collect(),
         links_per_node: (2 * M, M),
         layers,

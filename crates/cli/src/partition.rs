@@ -27,8 +27,8 @@ pub struct Partition {
     pub centroids: Vec<f32>,
     /// The number of each cell's shard.
     pub shards: Vec<u32>,
-    /// The rows of each shard, ascending.
-    pub rows: Vec<Vec<u32>>,
+    /// The rows of each shard, ascending: those of its cells, and those of others near its border.
+    pub rows: Vec<(Vec<u32>, Vec<u32>)>,
 }
 
 impl Partition {
@@ -232,7 +232,7 @@ fn members(
     cell_of: &[usize],
     shard_of_cell: &[usize],
     shards: usize,
-) -> Vec<Vec<u32>> {
+) -> Vec<(Vec<u32>, Vec<u32>)> {
     // For each row the shard that would be its second, and how much farther that is.
     let seconds: Vec<(f32, usize)> = centred
         .chunks_exact(dim)
@@ -256,12 +256,12 @@ fn members(
     let mut margins: Vec<f32> = seconds.iter().map(|(margin, _)| *margin).collect();
     margins.sort_by(f32::total_cmp);
     let limit = margins[((margins.len() as f64 * SPILL) as usize).min(margins.len() - 1)];
-    let mut rows = vec![Vec::new(); shards];
+    let mut rows = vec![(Vec::new(), Vec::new()); shards];
     for (row, (cell, (margin, second))) in (0u32..).zip(cell_of.iter().zip(&seconds)) {
         let own = shard_of_cell[*cell];
-        rows[own].push(row);
+        rows[own].0.push(row);
         if *margin < limit && *second != own {
-            rows[*second].push(row);
+            rows[*second].1.push(row);
         }
     }
     rows

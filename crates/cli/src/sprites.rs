@@ -4,7 +4,7 @@ use crate::bundle::BundleWriter;
 use crate::media::Picture;
 use anyhow::{Context, Result};
 use image::{RgbImage, imageops};
-use recsys_core::manifest::Sprites;
+use recsys_core::manifest::{FileEntry, Sprites};
 
 const COLUMNS: u32 = 10;
 const ROWS: u32 = 10;
@@ -37,8 +37,16 @@ pub fn still(picture: &Picture) -> Option<RgbImage> {
     ))
 }
 
+/// The form of the sheets.
+pub const FORM: Sprites = Sprites {
+    columns: COLUMNS,
+    rows: ROWS,
+    width: WIDTH,
+    height: HEIGHT,
+};
+
 /// Writes the sheets; a video without a still gets a grey cell.
-pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Sprites> {
+pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Vec<FileEntry>> {
     let mut sheets = Vec::new();
     for cells in stills.chunks((COLUMNS * ROWS) as usize) {
         let mut sheet = RgbImage::from_pixel(COLUMNS * WIDTH, ROWS * HEIGHT, image::Rgb([128, 128, 128]));
@@ -54,11 +62,5 @@ pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Sprit
             .context("a sprite sheet could not be encoded")?;
         sheets.push(writer.add("sprites", "jpg", &jpeg)?);
     }
-    Ok(Sprites {
-        columns: COLUMNS,
-        rows: ROWS,
-        width: WIDTH,
-        height: HEIGHT,
-        sheets,
-    })
+    Ok(sheets)
 }

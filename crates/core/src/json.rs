@@ -41,9 +41,10 @@ struct Parts {
 }
 
 impl JsonError {
+    /// An error that says what is wrong with a value.
     #[cold]
     #[inline(never)]
-    fn new(problem: String) -> Self {
+    pub(crate) fn new(problem: String) -> Self {
         let path = String::new();
         Self(Box::new(Parts { path, problem }))
     }

@@ -2,12 +2,14 @@
 
 use futures_util::StreamExt;
 use recsys_core::bytes::AlignedBytes;
-use recsys_core::cowatch::CoWatch;
-use recsys_core::items::ItemTable;
-use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
-use recsys_core::shard::{Router, Scratch, Shard, Shards};
+use recsys_core::items::dictionaries::DictionaryFile;
+use recsys_core::manifest::{self, FileDigest, FileEntry, Manifest, SegmentEntry};
+use recsys_core::removed::Removed;
+use recsys_core::segment::{Router, Segment, Segments, Slot};
+use recsys_core::shard::Scratch;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use worker::{Bucket, ByteStream, Date, Delay, Env, Fetcher};
 
@@ -26,13 +28,11 @@ pub struct Loaded {
     pub manifest_bytes: Vec<u8>,
     /// The manifest.
     pub manifest: Manifest,
-    /// The item table.
-    pub items: ItemTable,
-    /// What is watched along with what, where the bundle has it and it could be loaded.
-    pub co_watch: Option<CoWatch>,
-    /// The shards that could be loaded, and which of them to ask.
-    pub shards: Shards,
-    /// Why shards are missing, where some are.
+    /// What codes name.
+    pub dictionaries: DictionaryFile,
+    /// The segments that could be loaded, and which of them to ask.
+    pub segments: Segments,
+    /// Why a part is missing, where one is.
     pub fault: Option<String>,
     /// Memory of the search; requests of an isolate run one at a time between awaits.
     pub scratch: RefCell<Scratch>,
@@ -125,88 +125,100 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
     if at_hand.is_some_and(|old| manifest.sequence < old.manifest.sequence) {
         return Ok(None);
     }
-    let items = ItemTable::open(file(&source, &manifest.item_table).await?).map_err(|e| e.to_string())?;
-    if items.len() != manifest.items as usize {
-        return Err(format!(
-            "item table: expected {} videos, found {}",
-            manifest.items,
-            items.len()
-        ));
-    }
-    let mut shards = Vec::new();
-    let mut fault = None;
-    let mut co_watch = None;
-    if let Some(entry) = &manifest.co_watch {
-        let opened = file(&source, entry)
-            .await
-            .and_then(|bytes| CoWatch::open(bytes, items.len()).map_err(|e| e.to_string()));
-        match opened {
-            Ok(lists) => co_watch = Some(lists),
-            Err(error) => fault = Some(format!("co-watch: {error}")),
+    let dictionaries = file(&source, &manifest.dictionaries).await?;
+    let dictionaries = DictionaryFile::open(dictionaries).map_err(|e| e.to_string())?;
+    let removed = match &manifest.removed {
+        Some(entry) => {
+            let file = file(&source, entry).await?;
+            Some(Removed::open(file, manifest.segments.len()).map_err(|e| e.to_string())?)
         }
+        None => None,
+    };
+    let mut faults = Vec::new();
+    let mut slots = Vec::new();
+    for (number, entry) in manifest.segments.iter().enumerate() {
+        let known = at_hand.and_then(|old| reusable(old, entry));
+        let segment = match known {
+            Some(segment) => Ok(segment),
+            None => segment(&source, &manifest, &dictionaries, entry, &mut faults).await,
+        };
+        let rows = removed
+            .as_ref()
+            .map(|removed| removed.rows(number))
+            .unwrap_or_default();
+        let slot = segment.and_then(|segment| Slot::new(segment, entry, rows).map_err(|e| e.to_string()));
+        slots.push(
+            slot.map_err(|error| faults.push(format!("segment {number}: {error}")))
+                .ok(),
+        );
     }
-    for entry in &manifest.shards {
-        match shard(&source, entry, &manifest).await {
-            Ok(shard) => shards.push(Some(shard)),
-            Err(error) => {
-                shards.push(None);
-                fault = Some(format!("shard: {error}"));
-            }
+    if slots.iter().all(Option::is_none) {
+        return Err(faults.join("; "));
+    }
+    let routes = match router(&source, &manifest).await {
+        Ok(routes) => routes,
+        Err(error) => {
+            // Then all segments are asked.
+            faults.push(format!("cells: {error}"));
+            None
         }
-    }
-    let mut routes = None;
-    if let Some(cells) = &manifest.cells {
-        match router(&source, cells, &manifest).await {
-            Ok(router) => routes = Some(router),
-            // Then all shards are asked.
-            Err(error) => fault = Some(format!("cells: {error}")),
-        }
-    }
-    let shards = Shards::new(shards, routes);
-    let id = manifest::bundle_id(&manifest_bytes);
-    let scratch = RefCell::new(Scratch::default());
+    };
     Ok(Some(Loaded {
-        id,
+        id: manifest::bundle_id(&manifest_bytes),
+        segments: Segments::new(&manifest, slots, routes),
         manifest_bytes,
         manifest,
-        items,
-        co_watch,
-        shards,
-        fault,
-        scratch,
+        dictionaries,
+        fault: (!faults.is_empty()).then(|| faults.join("; ")),
+        scratch: RefCell::new(Scratch::default()),
     }))
 }
 
-async fn shard(source: &Source, entry: &FileEntry, manifest: &Manifest) -> Result<Shard, String> {
-    let shard = Shard::open(file(source, entry).await?).map_err(|e| e.to_string())?;
-    if shard.dim() != manifest.dim as usize {
-        return Err(format!(
-            "{}: expected {} dimensions, found {}",
-            entry.file,
-            manifest.dim,
-            shard.dim()
-        ));
-    }
-    match shard.rows().iter().find(|&&row| row >= manifest.items) {
-        Some(row) => Err(format!(
-            "{}: row {row} is not below {}",
-            entry.file, manifest.items
-        )),
-        None => Ok(shard),
-    }
+/// A segment that is at hand already, whole and of the same files.
+fn reusable(old: &Loaded, entry: &SegmentEntry) -> Option<Arc<Segment>> {
+    let mut entries = old.manifest.segments.iter();
+    let number =
+        entries.position(|known| known.home == entry.home && known.searched().eq(entry.searched()))?;
+    let segment = old.segments.get(number)?.segment();
+    let whole = segment.shard().is_some() && segment.co_watch().is_some() == entry.co_watch.is_some();
+    whole.then(|| Arc::clone(segment))
 }
 
-async fn router(source: &Source, cells: &Cells, manifest: &Manifest) -> Result<Router, String> {
-    let centroids = Shard::open(file(source, &cells.centroids).await?).map_err(|e| e.to_string())?;
-    if centroids.dim() != manifest.dim as usize {
-        return Err(format!(
-            "{}: expected {} dimensions, found {}",
-            cells.centroids.file,
-            manifest.dim,
-            centroids.dim()
-        ));
+/// A segment; without its vectors or its co-watch lists where these cannot be had, which is a fault and not an error.
+async fn segment(
+    source: &Source,
+    manifest: &Manifest,
+    dictionaries: &DictionaryFile,
+    entry: &SegmentEntry,
+    faults: &mut Vec<String>,
+) -> Result<Arc<Segment>, String> {
+    let items = file(source, &entry.items).await?;
+    let segment = Segment::open(entry, dictionaries.counts(), items);
+    let mut segment = segment.map_err(|e| e.to_string())?;
+    let added = match file(source, &entry.shard).await {
+        Ok(file) => segment
+            .add_shard(entry, manifest.dim, file)
+            .map_err(|e| e.to_string()),
+        Err(error) => Err(error),
+    };
+    faults.extend(added.err().map(|error| format!("shard: {error}")));
+    if let Some(co_watch) = &entry.co_watch {
+        let added = match file(source, co_watch).await {
+            Ok(file) => segment.add_co_watch(file).map_err(|e| e.to_string()),
+            Err(error) => Err(error),
+        };
+        faults.extend(added.err().map(|error| format!("co-watch: {error}")));
     }
-    Router::new(centroids, cells.shards.clone(), cells.probes as usize).map_err(|e| e.to_string())
+    Ok(Arc::new(segment))
+}
+
+async fn router(source: &Source, manifest: &Manifest) -> Result<Option<Router>, String> {
+    let Some(cells) = &manifest.cells else {
+        return Ok(None);
+    };
+    let centroids = file(source, &cells.centroids).await?;
+    let router = Router::open(cells, manifest.dim, centroids).map_err(|e| e.to_string())?;
+    Ok(Some(router))
 }
 
 async fn stream(source: &Source, name: &str) -> Result<ByteStream, String> {
@@ -245,11 +257,12 @@ async fn whole(source: &Source, name: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// A file of the length that the manifest states, streamed into memory of that size and held to its hash.
+/// A file of the length that the manifest states, streamed into memory of that size and hashed as it comes.
 async fn file(source: &Source, entry: &FileEntry) -> Result<AlignedBytes, String> {
     let length = usize::try_from(entry.bytes).map_err(|_| format!("{}: too large", entry.file))?;
     let mut bytes = AlignedBytes::zeroed(length);
     let mut filled = 0;
+    let mut digest = FileDigest::default();
     let mut stream = stream(source, &entry.file).await?;
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|e| format!("{}: {e}", entry.file))?;
@@ -257,9 +270,9 @@ async fn file(source: &Source, entry: &FileEntry) -> Result<AlignedBytes, String
             return Err(format!("{}: more than {length} bytes", entry.file));
         };
         room.copy_from_slice(&chunk);
+        digest.add(&chunk);
         filled += chunk.len();
     }
-    let found = bytes.as_slice().get(..filled).unwrap_or_default();
-    entry.check(found).map_err(|e| e.to_string())?;
+    entry.check_digest(digest).map_err(|e| e.to_string())?;
     Ok(bytes)
 }

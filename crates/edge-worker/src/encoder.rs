@@ -25,14 +25,14 @@ struct Refusal {
 /// The vector of a text.
 pub async fn text(env: &Env, expected: Option<&EncoderRef>, text: &str) -> Result<Vec<f32>, Problem> {
     let body = serde_json::json!({ "text": text }).to_string();
-    encode(env, expected, "text", "application/json", body.into_bytes()).await
+    encode(env, expected, "text", "application/json", body.as_bytes()).await
 }
 
 /// The vector of a picture file.
 pub async fn picture(
     env: &Env,
     expected: Option<&EncoderRef>,
-    bytes: Vec<u8>,
+    bytes: &[u8],
     kind: &str,
 ) -> Result<Vec<f32>, Problem> {
     encode(env, expected, "image", kind, bytes).await
@@ -40,7 +40,7 @@ pub async fn picture(
 
 /// Whether an encoder answers.
 pub async fn ready(env: &Env) -> bool {
-    call(env, "health", Method::Get, "", Vec::new())
+    call(env, "health", Method::Get, "", &[])
         .await
         .is_ok_and(|r| r.status_code() == 200)
 }
@@ -50,7 +50,7 @@ async fn encode(
     expected: Option<&EncoderRef>,
     what: &str,
     kind: &str,
-    body: Vec<u8>,
+    body: &[u8],
 ) -> Result<Vec<f32>, Problem> {
     let Some(expected) = expected else {
         return Err(Problem::unavailable(
@@ -87,7 +87,7 @@ async fn encode(
     Ok(answer.vector)
 }
 
-async fn call(env: &Env, what: &str, method: Method, kind: &str, body: Vec<u8>) -> Result<Response, String> {
+async fn call(env: &Env, what: &str, method: Method, kind: &str, body: &[u8]) -> Result<Response, String> {
     let encoder = env
         .service("ENCODER")
         .map_err(|_| "no encoder is bound to this worker".to_owned())?;
@@ -97,7 +97,7 @@ async fn call(env: &Env, what: &str, method: Method, kind: &str, body: Vec<u8>) 
         let headers = Headers::new();
         headers.set("content-type", kind).map_err(|e| e.to_string())?;
         init.with_headers(headers)
-            .with_body(Some(worker::js_sys::Uint8Array::from(body.as_slice()).into()));
+            .with_body(Some(worker::js_sys::Uint8Array::from(body).into()));
     }
     let answer = pin!(encoder.fetch(format!("http://encoder.local/{what}"), Some(init)));
     match select(answer, pin!(Delay::from(DEADLINE))).await {

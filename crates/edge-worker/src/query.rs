@@ -5,6 +5,8 @@ use futures_util::StreamExt;
 use recsys_core::aggregates::Batch;
 use recsys_core::candidates::MEDIA_TYPE;
 use recsys_core::catalogue::ItemId;
+use recsys_core::json;
+use recsys_core::segment::Conditions;
 use serde::Deserialize;
 use worker::Request;
 
@@ -47,6 +49,8 @@ pub struct Recs {
     pub k: usize,
     /// Ids that must not come.
     pub exclude: Vec<ItemId>,
+    /// What must hold of every result.
+    pub filter: Conditions,
     /// Whether the binary layout was asked for.
     pub binary: bool,
 }
@@ -60,6 +64,7 @@ struct RecsBody {
     k: Option<u32>,
     #[serde(default)]
     exclude: Vec<String>,
+    filter: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -67,12 +72,13 @@ struct RecsBody {
 struct SearchBody {
     text: String,
     k: Option<u32>,
+    filter: Option<serde_json::Value>,
 }
 
 /// The query of `POST /v1/recs`.
 pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
     let binary = wants_binary(request)?;
-    let body: RecsBody = json(request).await?;
+    let body: RecsBody = body_json(request).await?;
     let query = match (body.vector, body.recent, body.text) {
         (Some(vector), None, None) => Query::Vector(vector),
         (None, Some(recent), None) => Query::Recent(ids("recent", recent)?),
@@ -88,6 +94,7 @@ pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
         query,
         k: count(body.k)?,
         exclude: ids("exclude", body.exclude)?,
+        filter: conditions(body.filter)?,
         binary,
     })
 }
@@ -102,14 +109,16 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
             query: Query::Picture(bytes, kind),
             k: count(None)?,
             exclude: Vec::new(),
+            filter: Conditions::default(),
             binary,
         });
     }
-    let body: SearchBody = json(request).await?;
+    let body: SearchBody = body_json(request).await?;
     Ok(Recs {
         query: Query::Text(words(body.text)?),
         k: count(body.k)?,
         exclude: Vec::new(),
+        filter: conditions(body.filter)?,
         binary,
     })
 }
@@ -147,6 +156,7 @@ pub fn search_by_url(request: &Request) -> Result<Recs, Problem> {
         query: Query::Text(words(text)?),
         k: count(k)?,
         exclude: Vec::new(),
+        filter: Conditions::default(),
         binary: wants_binary(request)?,
     })
 }
@@ -168,7 +178,7 @@ fn media_type(request: &Request) -> Result<String, Problem> {
         .to_ascii_lowercase())
 }
 
-async fn json<T: for<'de> Deserialize<'de>>(request: &mut Request) -> Result<T, Problem> {
+async fn body_json<T: for<'de> Deserialize<'de>>(request: &mut Request) -> Result<T, Problem> {
     json_of(request, MAX_JSON_BYTES).await
 }
 
@@ -213,6 +223,13 @@ fn count(k: Option<u32>) -> Result<usize, Problem> {
         1..=MAX_K => Ok(k as usize),
         _ => Err(Problem::refused(format!("`k` is {k}: expected 1 to {MAX_K}"))),
     }
+}
+
+fn conditions(filter: Option<serde_json::Value>) -> Result<Conditions, Problem> {
+    let Some(filter) = filter else {
+        return Ok(Conditions::default());
+    };
+    json::read(&filter.to_string()).map_err(|error| Problem::refused(format!("`filter`: {error}")))
 }
 
 fn ids(field: &str, list: Vec<String>) -> Result<Vec<ItemId>, Problem> {

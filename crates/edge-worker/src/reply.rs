@@ -2,7 +2,8 @@
 
 use crate::bundle::Loaded;
 use recsys_core::candidates::{MEDIA_TYPE, Slice, Source};
-use recsys_core::shard::{Located, SearchStats};
+use recsys_core::segment::{Located, Matching};
+use recsys_core::shard::SearchStats;
 use serde_json::{Map, Value, json};
 use worker::{Headers, Response, Result};
 
@@ -16,14 +17,14 @@ pub struct Found<'a> {
     pub degraded: Option<String>,
     /// What the search cost, where there was one.
     pub stats: Option<SearchStats>,
+    /// How many videos fit, where a filter was given.
+    pub matching: Option<Matching>,
 }
 
 /// The answer in the binary layout.
 pub fn binary(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
     let slice = Slice {
         dim: bundle.manifest.dim as usize,
-        items: &bundle.items,
-        co_watch: bundle.co_watch.as_ref(),
         hits: &found.hits,
         source: found.source,
         bundle: &bundle.id,
@@ -34,12 +35,12 @@ pub fn binary(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
 
 /// The answer as JSON.
 pub fn json(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
-    let item = |Located { hit, .. }: &Located<'_>| {
-        let row = hit.row as usize;
+    let item = |located: &Located<'_>| {
+        let card = located.segment.items().card(located.hit.row as usize);
         // A card that is no object shows nothing, which is what is known then.
-        let mut item: Map<String, Value> = serde_json::from_str(bundle.items.card(row)).unwrap_or_default();
-        item.insert("id".to_owned(), bundle.items.id(row).into());
-        item.insert("score".to_owned(), hit.score.into());
+        let mut item: Map<String, Value> = serde_json::from_str(card).unwrap_or_default();
+        item.insert("id".to_owned(), located.id().into());
+        item.insert("score".to_owned(), located.hit.score.into());
         Value::Object(item)
     };
     let mut body = json!({
@@ -51,6 +52,12 @@ pub fn json(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
     if let Some(body) = body.as_object_mut() {
         if let Some(reason) = &found.degraded {
             body.insert("degraded".to_owned(), reason.as_str().into());
+        }
+        if let Some(matching) = found.matching {
+            body.insert(
+                "matching".to_owned(),
+                json!({ "videos": matching.videos, "complete": matching.complete }),
+            );
         }
         if let Some(stats) = found.stats {
             let strategy = if stats.graph { "graph" } else { "scan" };

@@ -8,10 +8,9 @@ use crate::query::{self, Query, Recs};
 use crate::reply::{self, Found};
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
+use recsys_core::segment::{Filter, Located, Wanted};
 use recsys_core::session::WINDOW;
-use recsys_core::shard::Located;
 use recsys_core::vector::{UnitVector, mean_direction};
-use std::collections::HashSet;
 use std::rc::Rc;
 use worker::{Env, Method, Request, Response};
 
@@ -65,7 +64,7 @@ async fn health(env: &Env) -> Result<Response, Problem> {
         "status": "ok",
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
-        "items": bundle.items.len(),
+        "items": bundle.manifest.items,
         "encoder": encoder,
         "degraded": bundle.fault,
         "memoryBytes": memory_bytes(),
@@ -88,27 +87,32 @@ fn memory_bytes() -> usize {
 async fn recommend(env: &Env, asked: Recs) -> Result<Response, Problem> {
     let bundle = loaded(env).await?;
     let made_by = bundle.manifest.encoder.as_ref();
-    let mut excluded = rows(&bundle, &asked.exclude);
-    let mut found = match asked.query {
-        Query::Vector(vector) => nearest(&bundle, &vector, asked.k, &excluded, Source::Personal)?,
+    let filter = asked.filter.resolve(&bundle.dictionaries);
+    let mut exclude: Vec<&str> = asked.exclude.iter().map(ItemId::as_str).collect();
+    if let Query::Recent(ids) = &asked.query {
+        exclude.extend(ids.iter().map(ItemId::as_str));
+    }
+    let wanted = Wanted {
+        k: asked.k,
+        filter: &filter,
+        exclude: &exclude,
+    };
+    let mut found = match &asked.query {
+        Query::Vector(vector) => nearest(&bundle, vector, &wanted, Source::Personal)?,
         Query::Text(text) => {
-            let vector = encoder::text(env, made_by, &text).await?;
-            nearest(&bundle, &vector, asked.k, &excluded, Source::Search)?
+            let vector = encoder::text(env, made_by, text).await?;
+            nearest(&bundle, &vector, &wanted, Source::Search)?
         }
         Query::Picture(bytes, kind) => {
-            let vector = encoder::picture(env, made_by, bytes, &kind).await?;
-            nearest(&bundle, &vector, asked.k, &excluded, Source::Search)?
+            let vector = encoder::picture(env, made_by, bytes, kind).await?;
+            nearest(&bundle, &vector, &wanted, Source::Search)?
         }
-        Query::Recent(ids) if ids.is_empty() => popular(&bundle, asked.k, &excluded, None),
-        Query::Recent(ids) => {
-            excluded.extend(rows(&bundle, &ids));
-            recent(&bundle, &ids, asked.k, &excluded)?
-        }
-        Query::Nothing => popular(&bundle, asked.k, &excluded, None),
+        Query::Recent(ids) if !ids.is_empty() => recent(&bundle, ids, &wanted)?,
+        Query::Recent(_) | Query::Nothing => popular(&bundle, &wanted, None),
     };
     // The binary layout is for a browser that ranks; other clients get what they asked for.
     if asked.binary && found.source != Source::Search {
-        add_pinned(&bundle, &mut found);
+        add_pinned(&bundle, &filter, &mut found);
     }
     Ok(if asked.binary {
         reply::binary(&bundle, &found)?
@@ -117,88 +121,62 @@ async fn recommend(env: &Env, asked: Recs) -> Result<Response, Problem> {
     })
 }
 
-/// The rows of the ids that the bundle has.
-fn rows(bundle: &Loaded, ids: &[ItemId]) -> HashSet<u32> {
-    ids.iter()
-        .filter_map(|id| bundle.items.row(id.as_str()))
-        .filter_map(|r| u32::try_from(r).ok())
-        .collect()
-}
-
 /// Near to the mean of the last known ids, newest last.
-fn recent<'a>(
-    bundle: &'a Loaded,
-    ids: &[ItemId],
-    k: usize,
-    excluded: &HashSet<u32>,
-) -> Result<Found<'a>, Problem> {
-    let known = ids.iter().rev().filter_map(|id| bundle.items.row(id.as_str()));
-    let rows: Vec<u32> = known.filter_map(|row| u32::try_from(row).ok()).collect();
-    let located = bundle.shards.locate(&rows, |_| 0.0);
-    let vectors: Vec<UnitVector> = located.iter().filter_map(vector).take(WINDOW).collect();
+fn recent<'a>(bundle: &'a Loaded, ids: &[ItemId], wanted: &Wanted<'_>) -> Result<Found<'a>, Problem> {
+    let newest_first = ids.iter().rev().map(ItemId::as_str);
+    let located = bundle.segments.find(newest_first);
+    let vectors: Vec<UnitVector> = located.iter().filter_map(Located::vector).take(WINDOW).collect();
     let reason = match mean_direction(&vectors) {
-        Some(mean) => return nearest(bundle, mean.as_slice(), k, excluded, Source::Personal),
+        Some(mean) => return nearest(bundle, mean.as_slice(), wanted, Source::Personal),
         None if bundle.fault.is_some() => bundle.fault.clone(),
         None => Some("none of the ids in `recent` is in this bundle".to_owned()),
     };
-    Ok(popular(bundle, k, excluded, reason))
+    Ok(popular(bundle, wanted, reason))
 }
 
-/// The stored vector, at unit length.
-fn vector(located: &Located<'_>) -> Option<UnitVector> {
-    let shard = located.shard?;
-    let mut values = vec![0f32; shard.dim()];
-    shard.vector(located.hit.node as usize, &mut values);
-    UnitVector::new(values).ok()
-}
-
-/// The nearest videos of the shards at hand; popular ones where no shard that should be asked is.
+/// The nearest videos of the segments at hand; popular ones where none that should be asked has its vectors.
 fn nearest<'a>(
     bundle: &'a Loaded,
     vector: &[f32],
-    k: usize,
-    excluded: &HashSet<u32>,
+    wanted: &Wanted<'_>,
     source: Source,
 ) -> Result<Found<'a>, Problem> {
-    let options = bundle.manifest.search.options(k);
-    let accept = |row| !excluded.contains(&row);
     let mut scratch = bundle.scratch.borrow_mut();
-    let nearest = bundle.shards.nearest(vector, &options, &mut scratch, &accept);
+    let settings = &bundle.manifest.search;
+    let nearest = bundle.segments.nearest(vector, settings, wanted, &mut scratch);
     let nearest = nearest.map_err(|e| Problem::refused(e.to_string()))?;
     if nearest.found.is_empty() && nearest.missing > 0 {
-        return Ok(popular(bundle, k, excluded, bundle.fault.clone()));
+        return Ok(popular(bundle, wanted, bundle.fault.clone()));
     }
     Ok(Found {
         hits: nearest.found,
         source,
         degraded: bundle.fault.clone(),
         stats: Some(nearest.stats),
+        matching: nearest.matching,
     })
 }
 
 /// The most popular videos.
-fn popular<'a>(bundle: &'a Loaded, k: usize, excluded: &HashSet<u32>, degraded: Option<String>) -> Found<'a> {
-    let accept = |row: usize| u32::try_from(row).is_ok_and(|row| !excluded.contains(&row));
-    let rows = bundle.items.popular(k, accept).into_iter();
-    let rows: Vec<u32> = rows.filter_map(|row| u32::try_from(row).ok()).collect();
-    let popularity = |row: u32| bundle.items.popularity(row as usize);
+fn popular<'a>(bundle: &'a Loaded, wanted: &Wanted<'_>, degraded: Option<String>) -> Found<'a> {
+    let popular = bundle.segments.popular(wanted);
     Found {
-        hits: bundle.shards.locate(&rows, popularity),
+        hits: popular.found,
         source: Source::Popular,
         degraded,
         stats: None,
+        matching: popular.matching,
     }
 }
 
 /// Adds the videos that the policy pins, where they were not found: a page can only pin what it has.
-fn add_pinned<'a>(bundle: &'a Loaded, found: &mut Found<'a>) {
-    let known = |row: u32| found.hits.iter().any(|located| located.hit.row == row);
-    let pinned = bundle.manifest.pinned().filter_map(|id| bundle.items.row(id));
-    let pinned = pinned.filter_map(|row| u32::try_from(row).ok());
-    let mut rows: Vec<u32> = pinned.filter(|&row| !known(row)).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    if !rows.is_empty() {
-        found.hits.extend(bundle.shards.locate(&rows, |_| 0.0));
+fn add_pinned<'a>(bundle: &'a Loaded, filter: &Filter, found: &mut Found<'a>) {
+    let mut ids: Vec<&str> = bundle.manifest.pinned().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.retain(|id| found.hits.iter().all(|located| located.id() != *id));
+    if !ids.is_empty() {
+        let pinned = bundle.segments.find(ids.into_iter()).into_iter();
+        found.hits.extend(pinned.filter(|located| located.fits(filter)));
     }
 }

@@ -63,6 +63,19 @@ export interface Item {
   sprite?: { sheet: number; x: number; y: number };
 }
 
+/** Conditions on every video, all of which must hold. A video of which the field is not known does not meet it. */
+export interface Filter {
+  /** It has one of these categories (`genre`). */
+  categories?: string[];
+  /** It is in one of these languages (`inLanguage`). */
+  languages?: string[];
+  /** Its `contentRating` calls it fit from this age in years, or from a lower one. */
+  age?: number;
+  durationSeconds?: { min?: number; max?: number };
+  /** ISO 8601 dates, UTC; both days included. */
+  uploaded?: { from?: string; to?: string };
+}
+
 export interface Recommendation {
   item: Item;
   /** 1 is first. */
@@ -166,8 +179,11 @@ export class Recommender {
    * Stores one event in this browser. Resolves once it is stored. An impression counts once for each place of a slate.
    */
   record(event: RecordedEvent): Promise<void>;
-  /** The `k` best videos now (default 20), without those already clicked. */
-  recommend(options?: { k?: number }): Promise<Slate>;
+  /**
+   * The `k` best videos now (default 20), without those already clicked. A `filter` goes to the server with the request in
+   * standard mode, and nowhere in local mode.
+   */
+  recommend(options?: { k?: number; filter?: Filter }): Promise<Slate>;
   /** Videos that match a text. Rejects with `ModeForbids` in local mode. */
   search(options: { text: string; k?: number }): Promise<Slate>;
   /** Why a video of the last slate stands where it does. */

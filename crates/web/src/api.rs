@@ -1,7 +1,7 @@
 //! The exported class. `js/index.d.ts` has its types.
 
 use crate::failure::Failure;
-use crate::options::{self, Event, OpenOptions, SearchOptions};
+use crate::options::{self, Event, OpenOptions, RecommendOptions, SearchOptions};
 use crate::recommender;
 use crate::types::to_js;
 use wasm_bindgen::prelude::*;
@@ -35,7 +35,7 @@ impl Recommender {
         let inner = &mut self.inner;
         match method.as_str() {
             "record" => inner.record(Event::parse(argument)?).await?,
-            "recommend" => return to_js(&inner.recommend(options::slate_length(argument)?).await?),
+            "recommend" => return to_js(&inner.recommend(RecommendOptions::parse(argument)?).await?),
             "search" => return to_js(&inner.search(SearchOptions::parse(argument)?).await?),
             "explain" => return to_js(&inner.explain(&options::item_id(&argument)?)?),
             "setMode" => inner.set_mode(options::mode(&argument)?).await?,

@@ -1,24 +1,24 @@
-//! The published bundle, as far as this browser holds it: the manifest and the ranker in every mode, the shards and
-//! the item table in local mode.
+//! The published bundle, as far as this browser holds it: the manifest and the ranker in every mode, the segments in local
+//! mode.
 
 use crate::failure::Failure;
 use crate::net::Net;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Candidate, Candidates, Slice, Source};
-use recsys_core::catalogue::{ItemFacts, ItemId, id_hash};
-use recsys_core::cowatch::{CoWatch, Neighbour};
-use recsys_core::items::ItemTable;
+use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::cowatch::Neighbour;
+use recsys_core::items::dictionaries::DictionaryFile;
 use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
 use recsys_core::privacy::local;
+use recsys_core::removed::Removed;
 use recsys_core::rerank::Ranker;
+use recsys_core::segment::{Conditions, Located, Segment, Segments, Slot, Wanted};
 use recsys_core::session::SeenSet;
-use recsys_core::shard::{Located, Scratch, Shard, Shards};
+use recsys_core::shard::Scratch;
+use std::sync::Arc;
 
 /// The most bytes of local mode, all files together.
 const MAX_LOCAL_BYTES: u64 = 512 << 20;
-
-/// Which rows a search may give. One type for all callers, so that the module holds the search once.
-pub type Accept<'a> = &'a dyn Fn(u32) -> bool;
 
 /// What every mode holds of a bundle.
 pub struct Bundle {
@@ -76,10 +76,8 @@ pub struct Local {
     name: String,
     search: SearchSettings,
     dim: usize,
-    shards: Shards,
-    items: ItemTable,
-    /// What is watched along with what; `None` where the bundle has no such file.
-    co_watch: Option<CoWatch>,
+    dictionaries: DictionaryFile,
+    segments: Segments,
     scratch: Scratch,
 }
 
@@ -103,29 +101,45 @@ impl Local {
             fetched.push(net.file(entry).await);
         }
         let mut files = fetched.into_iter();
-        let shards = files
-            .by_ref()
-            .take(manifest.shards.len())
-            .map(|file| open_shard(file?, &manifest));
-        let shards = shards.collect::<Result<Vec<_>, _>>()?;
-        let items = files
-            .next()
-            .unwrap_or_else(|| Err(Failure::bad_reply("the manifest names no item table")))?;
-        let items = ItemTable::open(items).map_err(Failure::bad_reply)?;
-        check_rows(&shards, &items)?;
-        let ranker = ranker(manifest.ranker.as_ref().and_then(|_| files.next()));
-        let co_watch = manifest.co_watch.as_ref().and_then(|_| files.next());
-        let co_watch = co_watch
-            .map(|file| CoWatch::open(file?, items.len()).map_err(Failure::bad_reply))
-            .transpose()?;
+        let mut next = || {
+            let none = || {
+                Err(Failure::bad_reply(
+                    "the manifest names fewer files than it has parts",
+                ))
+            };
+            files.next().unwrap_or_else(none)
+        };
+        let dictionaries = DictionaryFile::open(next()?).map_err(Failure::bad_reply)?;
+        let removed = match &manifest.removed {
+            Some(_) => {
+                let removed = Removed::open(next()?, manifest.segments.len());
+                Some(removed.map_err(Failure::bad_reply)?)
+            }
+            None => None,
+        };
+        let mut slots = Vec::new();
+        for (number, entry) in manifest.segments.iter().enumerate() {
+            let (shard, items) = (next()?, next()?);
+            let segment = Segment::open(entry, dictionaries.counts(), items);
+            let mut segment = segment.map_err(Failure::bad_reply)?;
+            segment
+                .add_shard(entry, manifest.dim, shard)
+                .map_err(Failure::bad_reply)?;
+            if entry.co_watch.is_some() {
+                segment.add_co_watch(next()?).map_err(Failure::bad_reply)?;
+            }
+            let rows = removed.as_ref().map(|removed| removed.rows(number));
+            let slot = Slot::new(Arc::new(segment), entry, rows.unwrap_or_default());
+            slots.push(Some(slot.map_err(Failure::bad_reply)?));
+        }
+        let ranker = ranker(manifest.ranker.as_ref().map(|_| next()));
         let local = Self {
             name: name.clone(),
             search: manifest.search,
             dim: manifest.dim as usize,
+            dictionaries,
             // All of them: nothing is saved by asking fewer.
-            shards: Shards::new(shards.into_iter().map(Some).collect(), None),
-            items,
-            co_watch,
+            segments: Segments::new(&manifest, slots, None),
             scratch: Scratch::default(),
         };
         Ok((
@@ -140,15 +154,26 @@ impl Local {
 
     /// What a session keeps of a video beside its vector.
     pub fn known(&self, id: &str) -> Option<(ItemFacts, Vec<Neighbour>)> {
-        let row = self.items.row(id)?;
-        let name = |row| id_hash(self.items.id(row));
-        let neighbours = self.co_watch.as_ref().map(|file| file.neighbours(row, name));
-        Some((self.items.facts(row), neighbours.unwrap_or_default()))
+        let located = self.located(id)?;
+        let row = located.hit.row as usize;
+        Some((
+            located.segment.items().facts(row),
+            located.segment.neighbours(row),
+        ))
     }
 
-    /// The item table.
-    pub const fn items(&self) -> &ItemTable {
-        &self.items
+    fn located(&self, id: &str) -> Option<Located<'_>> {
+        self.segments.find(std::iter::once(id)).pop()
+    }
+
+    /// The cell of a video's still.
+    pub fn cell(&self, id: &str) -> Option<u32> {
+        self.located(id).map(|located| located.cell)
+    }
+
+    /// What the codes of videos name.
+    pub const fn dictionaries(&self) -> &DictionaryFile {
+        &self.dictionaries
     }
 
     /// The bundle's name.
@@ -156,86 +181,50 @@ impl Local {
         &self.name
     }
 
-    /// The `k` videos nearest to a query that were not seen, nearest first.
+    /// The `k` videos nearest to a query, nearest first, or the most popular ones without a query: of those that were not
+    /// seen and that fit the conditions.
     ///
     /// # Errors
     /// The query does not fit the shards.
-    pub fn nearest(&mut self, query: &[f32], k: usize, seen: &SeenSet) -> Result<Candidates, Failure> {
-        let seen = self.rows(seen);
-        let options = self.search.options(k);
-        let accept: Accept<'_> = &|row| !is_marked(&seen, row as usize);
-        let nearest = self.shards.nearest(query, &options, &mut self.scratch, accept);
+    pub fn candidates(
+        &mut self,
+        query: Option<&[f32]>,
+        k: usize,
+        seen: &SeenSet,
+        conditions: &Conditions,
+    ) -> Result<Candidates, Failure> {
+        let exclude: Vec<&str> = seen.iter().map(ItemId::as_str).collect();
+        let wanted = Wanted {
+            k,
+            filter: &conditions.resolve(&self.dictionaries),
+            exclude: &exclude,
+        };
+        let Some(query) = query else {
+            return Ok(self.collect(&self.segments.popular(&wanted).found, Source::Popular));
+        };
+        let nearest = self
+            .segments
+            .nearest(query, &self.search, &wanted, &mut self.scratch);
         let nearest = nearest.map_err(Failure::bad_reply)?;
         Ok(self.collect(&nearest.found, Source::Personal))
     }
 
-    /// The `k` most popular videos that were not seen, most popular first.
-    pub fn popular(&self, k: usize, seen: &SeenSet) -> Candidates {
-        let seen = self.rows(seen);
-        let accept = |row: usize| !is_marked(&seen, row);
-        self.at_rows(&self.items.popular(k, accept))
-    }
-
-    /// One video.
-    pub fn candidate(&self, id: &ItemId) -> Option<Candidate> {
-        let row = self.items.row(id.as_str())?;
-        self.at_rows(&[row]).list.pop()
-    }
-
-    /// One a row of the item table: whether its id is among these.
-    fn rows(&self, ids: &SeenSet) -> Vec<bool> {
-        let mut marked = vec![false; self.items.len()];
-        for row in ids.iter().filter_map(|id| self.items.row(id.as_str())) {
-            if let Some(mark) = marked.get_mut(row) {
-                *mark = true;
-            }
-        }
-        marked
-    }
-
-    /// The videos at some rows, in their order.
-    fn at_rows(&self, rows: &[usize]) -> Candidates {
-        let rows: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
-        let score = |row: u32| self.items.popularity(row as usize);
-        self.collect(&self.shards.locate(&rows, score), Source::Popular)
+    /// One video, where it fits the conditions.
+    pub fn candidate(&self, id: &str, conditions: &Conditions) -> Option<Candidate> {
+        let located = self.located(id)?;
+        let fits = located.fits(&conditions.resolve(&self.dictionaries));
+        let hits: &[Located<'_>] = if fits { &[located] } else { &[] };
+        self.collect(hits, Source::Popular).list.pop()
     }
 
     fn collect(&self, hits: &[Located<'_>], source: Source) -> Candidates {
         let slice = Slice {
             dim: self.dim,
-            items: &self.items,
-            co_watch: self.co_watch.as_ref(),
             hits,
             source,
             bundle: &self.name,
             degraded: None,
         };
         slice.collect()
-    }
-}
-
-fn is_marked(marked: &[bool], row: usize) -> bool {
-    marked.get(row).copied().unwrap_or(false)
-}
-
-fn open_shard(file: AlignedBytes, manifest: &Manifest) -> Result<Shard, Failure> {
-    let shard = Shard::open(file).map_err(Failure::bad_reply)?;
-    if shard.dim() == manifest.dim as usize {
-        return Ok(shard);
-    }
-    let (found, expected) = (shard.dim(), manifest.dim);
-    let message = format!("a shard has {found} dimensions, the manifest says {expected}; rebuild the bundle");
-    Err(Failure::bad_reply(message))
-}
-
-fn check_rows(shards: &[Shard], items: &ItemTable) -> Result<(), Failure> {
-    let mut rows = shards.iter().flat_map(|shard| shard.rows());
-    match rows.find(|row| **row as usize >= items.len()) {
-        None => Ok(()),
-        Some(row) => {
-            let n = items.len();
-            let message = format!("a shard names row {row}, the item table has {n} rows; rebuild the bundle");
-            Err(Failure::bad_reply(message))
-        }
     }
 }

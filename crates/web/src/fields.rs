@@ -129,6 +129,17 @@ impl Fields {
         Self::of(call, self.get(field).unwrap_or(JsValue::UNDEFINED))
     }
 
+    /// An object inside this one, as a JSON text.
+    ///
+    /// # Errors
+    /// The field is there and nothing that JSON can say.
+    pub fn json(&self, field: &str) -> Result<Option<String>, Failure> {
+        let text = |value: JsValue| JSON::stringify(&value).ok()?.as_string();
+        self.get(field)
+            .map(|value| text(value).ok_or_else(|| self.refuse(field, "plain data")))
+            .transpose()
+    }
+
     /// The field's value; `None` where it is missing, `undefined` or `null`.
     fn get(&self, field: &str) -> Option<JsValue> {
         let value = Reflect::get(self.object.as_ref()?, &JsValue::from_str(field)).ok()?;

@@ -1,6 +1,5 @@
 //! A shard and its item table by themselves, for pages that bring their own query vectors.
 
-use crate::bundle::Accept;
 use crate::failure::{Failure, Kind};
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
 use recsys_core::bytes::AlignedBytes;
@@ -66,9 +65,12 @@ impl LocalIndex {
             ef: count("ef", ef)?,
             strategy: if graph { Strategy::Graph } else { Strategy::Flat },
         };
-        let (hits, stats) = self
-            .shard
-            .search(&query, &options, &mut self.scratch, (&|_| true) as Accept<'_>);
+        let (hits, stats) = self.shard.search(
+            &query,
+            &options,
+            &mut self.scratch,
+            (&|_| true) as &dyn Fn(u32) -> bool,
+        );
         let ids: Array = hits
             .iter()
             .map(|hit| JsValue::from_str(self.items.id(hit.row as usize)))

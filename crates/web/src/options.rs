@@ -5,8 +5,9 @@ use crate::fields::Fields;
 use recsys_core::catalogue::ItemId;
 use recsys_core::events::EntryUser;
 use recsys_core::features::{AgeBand, Device, Gender};
-use recsys_core::json::Shown;
+use recsys_core::json::{self, Shown};
 use recsys_core::privacy::Mode;
+use recsys_core::segment::Conditions;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
 
@@ -174,12 +175,35 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(crate::failure::Kind::BadOption, message)
 }
 
-/// The length of the slate that `recommend` is asked for.
-///
-/// # Errors
-/// `BadOption`.
-pub fn slate_length(value: JsValue) -> Result<usize, Failure> {
-    length(&Fields::of("recommend", value)?)
+/// Options of `recommend`.
+pub struct RecommendOptions {
+    /// Length of the slate.
+    pub k: usize,
+    /// Conditions on every video, as JSON and read.
+    pub filter: Option<(String, Conditions)>,
+}
+
+impl RecommendOptions {
+    /// Reads the options.
+    ///
+    /// # Errors
+    /// `BadOption` with the field's name.
+    pub fn parse(value: JsValue) -> Result<Self, Failure> {
+        let fields = Fields::of("recommend", value)?;
+        let filter = match fields.json("filter")? {
+            None => None,
+            Some(text) => {
+                let conditions = json::read(&text);
+                let conditions: Conditions =
+                    conditions.map_err(|error| bad(format!("recommend, filter: {error}")))?;
+                Some((text, conditions)).filter(|(_, conditions)| !conditions.is_empty())
+            }
+        };
+        Ok(Self {
+            k: length(&fields)?,
+            filter,
+        })
+    }
 }
 
 fn length(fields: &Fields) -> Result<usize, Failure> {

@@ -29,7 +29,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Takes in a reply. Replies of another bundle leave: their rows and codes mean something else.
+    /// Takes in a reply. Replies of another bundle leave: their cells and codes mean something else.
     pub fn push(&mut self, purpose: Purpose, candidates: Candidates) {
         self.replies
             .retain(|reply| reply.candidates.bundle == candidates.bundle);
@@ -110,7 +110,7 @@ mod tests {
     fn reply(bundle: &str, ids: &[&str]) -> Candidates {
         let candidate = |id: &&str| Candidate {
             id: ItemId::new(*id).unwrap(),
-            row: 0,
+            cell: 0,
             score: 0.0,
             facts: ItemFacts::unknown(),
             vector: vec![1.0],

@@ -150,12 +150,9 @@ impl Context<'_> {
     /// What a page shows of a candidate from `bundle`.
     pub fn item(&self, candidate: &Candidate, bundle: &str) -> Item {
         let mut item = Item::from_card(candidate.id.as_str(), &candidate.card);
-        // Rows of one bundle mean nothing in another's sheets.
-        let sprites = self
-            .bundle
-            .filter(|own| own.name == bundle)
-            .and_then(|own| own.manifest.sprites.as_ref());
-        item.sprite = sprites.and_then(|sprites| Sprite::of(sprites, candidate.row));
+        // Cells of one bundle mean nothing in another's sheets.
+        let own = self.bundle.filter(|own| own.name == bundle);
+        item.sprite = own.and_then(|own| Sprite::of(&own.manifest, candidate.cell));
         item
     }
 

@@ -1,17 +1,21 @@
 //! A bundle on disk: opening, checking and writing it.
 
+mod read;
+mod segments;
 mod write;
 
+pub use segments::{Contents, write_segment};
 pub use write::{BundleWriter, Trainable};
 
-use anyhow::{Context, Result, bail, ensure};
-use recsys_core::bytes::AlignedBytes;
-use recsys_core::catalogue::ItemFacts;
-use recsys_core::cowatch::CoWatch;
-use recsys_core::items::ItemTable;
-use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
+use anyhow::{Context, Result, ensure};
+use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::cowatch::Neighbour;
+use recsys_core::items::ItemRecord;
+use recsys_core::items::dictionaries::Dictionaries;
+use recsys_core::manifest::{self, Manifest, SearchSettings};
 use recsys_core::rerank::Ranker;
-use recsys_core::shard::{QueryError, Router, Scratch, SearchOptions, SearchStats, Shard, Shards};
+use recsys_core::segment::{Filter, Segment, Segments, Wanted};
+use recsys_core::shard::{QueryError, Scratch, SearchStats};
 use std::path::{Path, PathBuf};
 
 /// An open bundle: every file read, held to its hash and parsed.
@@ -19,18 +23,60 @@ pub struct Bundle {
     dir: PathBuf,
     id: String,
     manifest: Manifest,
-    shards: Shards,
-    items: ItemTable,
+    dictionaries: Dictionaries,
+    segments: Segments,
     ranker: Option<Ranker>,
-    co_watch: Option<CoWatch>,
-    /// Where the vector of an item-table row lies: shard and node.
-    places: Vec<(u32, u32)>,
+    rows: Rows,
+}
+
+/// The videos of a bundle in one order: those at home in the first segment that were not removed, then those of the next.
+struct Rows {
+    /// Segment, row in its item table and node of each video.
+    places: Vec<Place>,
+    /// By segment and row, the video's number among `places`; `NOWHERE` for copies and removed rows.
+    numbers: Vec<Vec<u32>>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    segment: usize,
+    row: usize,
+    node: usize,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Rows {
+    fn of(segments: &Segments) -> Self {
+        let (mut places, mut numbers) = (Vec::new(), Vec::new());
+        for (number, slot) in segments.at_hand() {
+            let segment = slot.segment();
+            let mut own = vec![NOWHERE; segment.items().len()];
+            let mut nodes = vec![0; own.len()];
+            let rows = segment.shard().map(|shard| shard.rows()).unwrap_or_default();
+            for (node, row) in rows.iter().enumerate() {
+                nodes[*row as usize] = node;
+            }
+            for (row, node) in nodes.iter().enumerate().take(segment.home()) {
+                if slot.live().contains(row) {
+                    own[row] = places.len() as u32;
+                    places.push(Place {
+                        segment: number,
+                        row,
+                        node: *node,
+                    });
+                }
+            }
+            numbers.push(own);
+        }
+        Self { places, numbers }
+    }
 }
 
 /// A video found by a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
-    /// Its row in the item table.
+    /// Its row.
     pub row: usize,
     /// Inner product with the unit query.
     pub score: f32,
@@ -50,61 +96,27 @@ impl Bundle {
             )
         })?;
         let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
-        let in_file = |entry: &FileEntry| dir.join(&entry.file).display().to_string();
-        let mut shards = Vec::new();
-        for entry in &manifest.shards {
-            let shard = Shard::open(read_checked(dir, entry)?).with_context(|| in_file(entry))?;
-            ensure!(
-                shard.dim() == manifest.dim as usize,
-                "{}: expected {} dimensions as in the manifest, found {}; rebuild the bundle",
-                in_file(entry),
-                manifest.dim,
-                shard.dim()
-            );
-            shards.push(shard);
-        }
-        let router = manifest
-            .cells
-            .as_ref()
-            .map(|cells| router(dir, cells))
-            .transpose()?;
-        let entry = &manifest.item_table;
-        let items = ItemTable::open(read_checked(dir, entry)?).with_context(|| in_file(entry))?;
-        ensure!(
-            items.len() == manifest.items as usize,
-            "{}: expected {} videos as in the manifest, found {}; rebuild the bundle",
-            in_file(entry),
-            manifest.items,
-            items.len()
-        );
-        let ranker = match &manifest.ranker {
-            Some(entry) => {
-                let bytes = read_checked(dir, entry)?;
-                Some(Ranker::from_bytes(bytes.as_slice()).with_context(|| in_file(entry))?)
-            }
-            None => None,
-        };
-        let co_watch = match &manifest.co_watch {
-            Some(entry) => {
-                let file = read_checked(dir, entry)?;
-                Some(CoWatch::open(file, items.len()).with_context(|| in_file(entry))?)
-            }
-            None => None,
-        };
+        let (dictionaries, segments) = read::segments(dir, &manifest)?;
+        let ranker = read::ranker(dir, &manifest)?;
         if let Some(entry) = &manifest.model_card {
-            read_checked(dir, entry)?;
+            read::checked(dir, entry)?;
         }
-        let places = places(&shards, items.len())?;
-        let id = manifest::bundle_id(&bytes);
+        let rows = Rows::of(&segments);
+        ensure!(
+            rows.places.len() == manifest.items as usize,
+            "{}: expected {} videos, found {} in the segments; rebuild the bundle",
+            path.display(),
+            manifest.items,
+            rows.places.len()
+        );
         Ok(Self {
             dir: dir.to_owned(),
-            id,
+            id: manifest::bundle_id(&bytes),
             manifest,
-            shards: Shards::new(shards.into_iter().map(Some).collect(), router),
-            items,
+            dictionaries,
+            segments,
             ranker,
-            co_watch,
-            places,
+            rows,
         })
     }
 
@@ -123,14 +135,14 @@ impl Bundle {
         &self.dir
     }
 
-    /// What is watched along with what, where the bundle has it.
-    pub fn co_watch(&self) -> Option<&CoWatch> {
-        self.co_watch.as_ref()
+    /// The segments.
+    pub fn segments(&self) -> &Segments {
+        &self.segments
     }
 
-    /// The item table.
-    pub fn items(&self) -> &ItemTable {
-        &self.items
+    /// What the codes in the facts name.
+    pub fn dictionaries(&self) -> &Dictionaries {
+        &self.dictionaries
     }
 
     /// The ranking model, where there is one.
@@ -138,9 +150,9 @@ impl Bundle {
         self.ranker.as_ref()
     }
 
-    /// Number of videos.
+    /// Number of videos. Their rows are below it.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.rows.places.len()
     }
 
     /// Dimensions of the vectors.
@@ -148,91 +160,109 @@ impl Bundle {
         self.manifest.dim as usize
     }
 
+    fn at(&self, row: usize) -> Option<(&Segment, Place)> {
+        let place = *self.rows.places.get(row)?;
+        Some((self.segments.get(place.segment)?.segment(), place))
+    }
+
+    /// The id of a row; empty where there is no such row.
+    pub fn item_id(&self, row: usize) -> &str {
+        self.at(row)
+            .map_or("", |(segment, place)| segment.items().id(place.row))
+    }
+
+    /// The card of a row, a JSON object; empty where there is no such row.
+    pub fn card(&self, row: usize) -> &str {
+        self.at(row)
+            .map_or("", |(segment, place)| segment.items().card(place.row))
+    }
+
+    /// The row of an id.
+    pub fn row(&self, id: &str) -> Option<usize> {
+        self.segments.at_hand().find_map(|(segment, slot)| {
+            let row = slot.segment().items().row(id)?;
+            self.row_at(segment, row)
+        })
+    }
+
+    /// The row of what stands at a row of a segment's item table, at home there or a copy; `None` where it was removed.
+    pub fn row_of(&self, segment: usize, row: usize) -> Option<usize> {
+        let slot = self.segments.get(segment)?;
+        let home = self.row_at(segment, row);
+        home.or_else(|| {
+            slot.live()
+                .contains(row)
+                .then(|| self.row(slot.segment().items().id(row)))?
+        })
+    }
+
+    fn row_at(&self, segment: usize, row: usize) -> Option<usize> {
+        let number = *self.rows.numbers.get(segment)?.get(row)?;
+        (number != NOWHERE).then_some(number as usize)
+    }
+
     /// What ranking reads of a row.
     pub fn facts(&self, row: usize) -> ItemFacts {
-        self.items.facts(row)
+        let facts = self
+            .at(row)
+            .map(|(segment, place)| segment.items().facts(place.row));
+        facts.unwrap_or_else(ItemFacts::unknown)
+    }
+
+    /// What the bundle says is watched along with a row.
+    pub fn neighbours(&self, row: usize) -> Vec<Neighbour> {
+        let list = self.at(row).map(|(segment, place)| segment.neighbours(place.row));
+        list.unwrap_or_default()
     }
 
     /// Writes a row's vector into `out`, as the shard stores it (dequantised).
     pub fn vector(&self, row: usize, out: &mut [f32]) {
-        if let Some(&(shard, node)) = self.places.get(row)
-            && let Some(shard) = self.shards.get(shard as usize)
+        if let Some((segment, place)) = self.at(row)
+            && let Some(shard) = segment.shard()
         {
-            shard.vector(node as usize, out);
+            shard.vector(place.node, out);
         }
     }
 
-    /// Asks other than the manifest's number of shards; without cells all are asked.
+    /// Asks other than the manifest's number of segments; without cells all are asked.
     pub fn set_probes(&mut self, probes: usize) {
-        self.shards.set_probes(probes);
+        self.segments.set_probes(probes);
     }
 
-    /// The nearest videos of the shards that are asked, best first.
+    /// The `k` nearest videos of the segments that are asked, best first.
     ///
     /// # Errors
     /// The query is refused.
     pub fn search(
         &self,
         vector: &[f32],
-        options: &SearchOptions,
+        settings: &SearchSettings,
+        k: usize,
         scratch: &mut Scratch,
     ) -> Result<(Vec<Found>, SearchStats), QueryError> {
-        let nearest = self.shards.nearest(vector, options, scratch, &|_| true)?;
-        let found = nearest.found.iter().map(|located| Found {
-            row: located.hit.row as usize,
-            score: located.hit.score,
+        let wanted = Wanted {
+            k,
+            filter: &Filter::default(),
+            exclude: &[],
+        };
+        let nearest = self.segments.nearest(vector, settings, &wanted, scratch)?;
+        let found = nearest.found.iter().filter_map(|located| {
+            Some(Found {
+                row: self.row(located.id())?,
+                score: located.hit.score,
+            })
         });
         Ok((found.collect(), nearest.stats))
     }
 }
 
-fn router(dir: &Path, cells: &Cells) -> Result<Router> {
-    let at = || dir.join(&cells.centroids.file).display().to_string();
-    let centroids = Shard::open(read_checked(dir, &cells.centroids)?).with_context(at)?;
-    Router::new(centroids, cells.shards.clone(), cells.probes as usize).with_context(at)
-}
-
-/// Reads a file of a bundle and holds it to its entry. Nothing is read where the length already differs.
-fn read_checked(dir: &Path, entry: &FileEntry) -> Result<AlignedBytes> {
-    let path = dir.join(&entry.file);
-    let at = || path.display().to_string();
-    let mut file = std::fs::File::open(&path).with_context(|| {
-        format!(
-            "{}: cannot open it, though the manifest names it; rebuild the bundle",
-            at()
-        )
-    })?;
-    let length = file.metadata().with_context(at)?.len();
-    if length != entry.bytes {
-        bail!(
-            "{}: expected {} bytes, found {length}; fetch it again or rebuild the bundle",
-            at(),
-            entry.bytes
-        );
-    }
-    let mut bytes = AlignedBytes::zeroed(usize::try_from(length).with_context(at)?);
-    std::io::Read::read_exact(&mut file, bytes.as_mut_slice()).with_context(at)?;
-    entry.check(bytes.as_slice()).with_context(at)?;
-    Ok(bytes)
-}
-
-/// Shard and node of every row, the first where it is in two shards; each row must have one.
-fn places(shards: &[Shard], items: usize) -> Result<Vec<(u32, u32)>> {
-    const NOWHERE: (u32, u32) = (u32::MAX, u32::MAX);
-    let mut places = vec![NOWHERE; items];
-    for (shard_number, shard) in (0u32..).zip(shards) {
-        for (node, &row) in (0u32..).zip(shard.rows()) {
-            match places.get_mut(row as usize) {
-                Some(place) if *place == NOWHERE => *place = (shard_number, node),
-                Some(_) => {}
-                None => bail!(
-                    "shard {shard_number}, node {node}: row {row} is not below {items}; rebuild the bundle"
-                ),
-            }
-        }
-    }
-    match places.iter().position(|p| *p == NOWHERE) {
-        Some(row) => bail!("row {row} of the item table is in no shard; rebuild the bundle"),
-        None => Ok(places),
-    }
+/// A row of a segment as it is written into an item table.
+fn record(segment: &Segment, row: usize) -> Result<ItemRecord> {
+    let items = segment.items();
+    Ok(ItemRecord {
+        id: ItemId::new(items.id(row))?,
+        facts: items.facts(row),
+        min_age: items.min_age(row),
+        card: items.card(row).to_owned(),
+    })
 }

@@ -2,8 +2,9 @@
 
 use super::Bundle;
 use anyhow::{Context, Result, ensure};
-use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::items::{self, ItemRecord};
+use recsys_core::catalogue::ItemFacts;
+use recsys_core::cowatch::{self, Neighbour};
+use recsys_core::items;
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -71,7 +72,7 @@ impl BundleWriter {
     }
 
     /// [`BundleWriter::publish`] under the next sequence, with the time of now.
-    fn republish(self, mut manifest: Manifest) -> Result<()> {
+    pub fn republish(self, mut manifest: Manifest) -> Result<()> {
         manifest.sequence = self.next_sequence()?;
         manifest.created = crate::clock::now_rfc3339();
         self.publish(&manifest)
@@ -117,6 +118,8 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
             "ranker-",
             "sprites-",
             "cowatch-",
+            "dictionaries-",
+            "removed-",
             "modelcard-",
         ]
         .iter()
@@ -132,41 +135,44 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
 pub struct Trainable<'a> {
     /// The compact model.
     pub ranker: &'a [u8],
-    /// What is watched along with what.
-    pub co_watch: &'a [u8],
     /// The model card, JSON.
     pub card: &'a [u8],
+    /// Changes the facts of a row: its statistics.
+    pub facts: &'a dyn Fn(usize, &mut ItemFacts),
+    /// What is watched along with a row.
+    pub neighbours: &'a dyn Fn(usize) -> Vec<Neighbour>,
 }
 
 impl Bundle {
-    /// Publishes this bundle again under the next sequence with another ranker and co-watch file, and with facts changed
-    /// by `facts_of` (statistics, say); vectors and sprites stay as they are.
-    pub fn replace_ranker(
-        &self,
-        files: &Trainable<'_>,
-        facts_of: impl Fn(usize, ItemFacts) -> ItemFacts,
-    ) -> Result<()> {
+    /// Publishes this bundle again under the next sequence with another ranker, other co-watch lists and changed facts;
+    /// vectors and stills stay as they are.
+    pub fn replace_ranker(&self, trained: &Trainable<'_>) -> Result<()> {
         let writer = BundleWriter::new(self.dir())?;
-        let records: Vec<ItemRecord> = (0..self.len())
-            .map(|row| {
-                let id = ItemId::new(self.items().id(row))?;
-                let facts = facts_of(row, self.facts(row));
-                Ok(ItemRecord {
-                    id,
-                    facts,
-                    card: self.items().card(row).to_owned(),
-                })
-            })
-            .collect::<Result<_>>()?;
         let mut manifest = self.manifest().clone();
-        manifest.item_table = writer.add(
-            "items",
-            "bin",
-            &items::to_bytes(&records, &self.items().dictionaries()),
-        )?;
-        manifest.ranker = Some(writer.add("ranker", "bin", files.ranker)?);
-        manifest.co_watch = Some(writer.add("cowatch", "bin", files.co_watch)?);
-        manifest.model_card = Some(writer.add("modelcard", "json", files.card)?);
+        for (number, slot) in self.segments().at_hand() {
+            let Some(entry) = manifest.segments.get_mut(number) else {
+                continue;
+            };
+            let segment = slot.segment();
+            let rows = 0..segment.items().len();
+            let own: Vec<Option<usize>> = rows.map(|row| self.row_of(number, row)).collect();
+            let record = |(row, own): (usize, &Option<usize>)| {
+                let mut record = super::record(segment, row)?;
+                if let Some(own) = own {
+                    (trained.facts)(*own, &mut record.facts);
+                }
+                Ok(record)
+            };
+            let records = own.iter().enumerate().map(record).collect::<Result<Vec<_>>>()?;
+            let table = items::to_bytes(&records, segment.items().counts());
+            entry.items = writer.add("items", "bin", &table)?;
+            let lists = own
+                .iter()
+                .map(|own| own.map_or_else(Vec::new, trained.neighbours));
+            entry.co_watch = Some(writer.add("cowatch", "bin", &cowatch::to_bytes(lists))?);
+        }
+        manifest.ranker = Some(writer.add("ranker", "bin", trained.ranker)?);
+        manifest.model_card = Some(writer.add("modelcard", "json", trained.card)?);
         writer.republish(manifest)
     }
 

@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<()> {
         aggregates: None,
         sampling: Sampling::default(),
     };
-    let replay = log.replay(&catalogue)?.served(bundle.co_watch());
+    let replay = log.replay(&catalogue)?.served(&bundle);
     let mut out = BufWriter::new(io::stdout().lock());
     replay.run(|moment| print(&moment, &catalogue, args.json, &mut out), |_| {})?;
     out.flush().context("standard output")

@@ -68,14 +68,14 @@ fn publish(bundle: &Bundle, policy: Option<Settings>) -> Result<()> {
 /// # Errors
 /// The bundle has no such category, creator, language or video.
 pub fn codes<'a>(bundle: &Bundle, rules: impl Iterator<Item = &'a Settings>) -> Result<Codes> {
-    let known = bundle.items().dictionaries();
+    let known = bundle.dictionaries();
     let mut codes = Codes::default();
     for settings in rules {
         let [categories, creators, languages] = settings.names();
         look_up("category", &categories, &known.categories, &mut codes.categories)?;
         look_up("creator", &creators, &known.creators, &mut codes.creators)?;
         look_up("language", &languages, &known.languages, &mut codes.languages)?;
-        if let Some(item) = settings.items().find(|id| bundle.items().row(id).is_none()) {
+        if let Some(item) = settings.items().find(|id| bundle.row(id).is_none()) {
             bail!("policy: the bundle has no video {item:?}; take the rule out, or index the video first");
         }
     }

@@ -5,7 +5,7 @@ use crate::media;
 use crate::model::ModelDir;
 use anyhow::{Context, Result, ensure};
 use recsys_core::npy::Matrix;
-use recsys_core::shard::{Scratch, SearchOptions, SearchStats, Strategy};
+use recsys_core::shard::{Scratch, SearchOptions, SearchStats};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +33,7 @@ pub struct Args {
     k: usize,
     /// Width of the graph walk; the manifest's where not given
     #[arg(long)]
-    ef: Option<usize>,
+    ef: Option<u32>,
     /// Shards that a query is asked of; the manifest's number where not given
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
     probes: Option<u16>,
@@ -59,20 +59,20 @@ pub fn run(args: Args) -> Result<()> {
         "-k {}: expected 1 to 10000",
         args.k
     );
-    let mut options = bundle.manifest().search.options(args.k);
+    let mut settings = bundle.manifest().search;
     if let Some(ef) = args.ef {
         ensure!((1..=100_000).contains(&ef), "--ef {ef}: expected 1 to 100000");
-        options.ef = ef;
+        settings.ef = ef;
     }
     if args.graph {
-        options.strategy = Strategy::Graph;
+        settings.flat_up_to = 0;
     }
     let queries = queries(&args, &bundle)?;
     let mut scratch = Scratch::default();
     for (number, query) in queries.iter().enumerate() {
-        let found = bundle.search(query, &options, &mut scratch);
+        let found = bundle.search(query, &settings, args.k, &mut scratch);
         let (found, stats) = found.with_context(|| format!("query {}", number + 1))?;
-        print(&args, &bundle, &found, &options, stats);
+        print(&args, &bundle, &found, settings.options(args.k), stats);
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ fn model_of(bundle: &Bundle, dir: &Path) -> Result<ModelDir> {
     Ok(model)
 }
 
-fn print(args: &Args, bundle: &Bundle, found: &[Found], options: &SearchOptions, stats: SearchStats) {
+fn print(args: &Args, bundle: &Bundle, found: &[Found], options: SearchOptions, stats: SearchStats) {
     if args.stats {
         let how = if stats.graph { "graph" } else { "scan" };
         eprintln!(
@@ -130,16 +130,16 @@ fn print(args: &Args, bundle: &Bundle, found: &[Found], options: &SearchOptions,
     if args.json {
         let list = found
             .iter()
-            .map(|f| json!({ "id": bundle.items().id(f.row), "score": f.score }));
+            .map(|f| json!({ "id": bundle.item_id(f.row), "score": f.score }));
         println!("{}", serde_json::Value::Array(list.collect()));
         return;
     }
     for hit in found {
-        let card: serde_json::Value = serde_json::from_str(bundle.items().card(hit.row)).unwrap_or_default();
+        let card: serde_json::Value = serde_json::from_str(bundle.card(hit.row)).unwrap_or_default();
         let name = card
             .get("name")
             .and_then(serde_json::Value::as_str)
             .unwrap_or_default();
-        println!("{:.4}  {}  {name}", hit.score, bundle.items().id(hit.row));
+        println!("{:.4}  {}  {name}", hit.score, bundle.item_id(hit.row));
     }
 }

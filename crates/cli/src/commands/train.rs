@@ -140,14 +140,11 @@ pub fn run(args: &Args) -> Result<()> {
 
     let end_ms = replay.end_ms();
     let card = card(args, &replay, &dataset, &trained, &ranker)?;
-    let files = Trainable {
+    bundle.replace_ranker(&Trainable {
         ranker: &ranker,
-        co_watch: &counts.co_watch_bytes(),
         card: &serde_json::to_vec_pretty(&card)?,
-    };
-    bundle.replace_ranker(&files, |row, mut facts| {
-        counts.apply(&mut facts, row, end_ms);
-        facts
+        facts: &|row, facts| counts.apply(facts, row, end_ms),
+        neighbours: &|row| counts.neighbours(&catalogue, row),
     })?;
     write(&args.bundle.join(CARD_FILE), card.markdown().as_bytes())?;
     let report = Report {

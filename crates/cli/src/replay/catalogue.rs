@@ -59,17 +59,16 @@ impl Catalogue {
         for (row, vector) in vectors.chunks_exact_mut(dim).enumerate() {
             bundle.vector(row, vector);
         }
-        let id =
-            |row| ItemId::new(bundle.items().id(row)).with_context(|| format!("row {row} of the item table"));
+        let id = |row| ItemId::new(bundle.item_id(row)).with_context(|| format!("row {row} of the bundle"));
         let ids = (0..bundle.len()).map(id).collect::<Result<_>>()?;
         let facts = (0..bundle.len()).map(|row| bundle.facts(row)).collect();
         let languages = (0u16..)
-            .zip(bundle.items().dictionaries().languages)
-            .map(|(code, name)| (name, code));
+            .zip(&bundle.dictionaries().languages)
+            .map(|(code, name)| (name.clone(), code));
         let mut catalogue = Self::new(ids, facts, languages.collect(), dim, vectors);
-        catalogue.categories = bundle.items().dictionaries().categories;
+        catalogue.categories = bundle.dictionaries().categories.clone();
         for (row, card) in catalogue.cards.iter_mut().enumerate() {
-            bundle.items().card(row).clone_into(card);
+            bundle.card(row).clone_into(card);
         }
         Ok(catalogue)
     }

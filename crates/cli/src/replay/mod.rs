@@ -15,9 +15,9 @@ pub use read::read_events;
 pub use sampling::{SAMPLED_ARM, Sampling};
 pub use statistics::Statistics;
 
+use crate::bundle::Bundle;
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::cowatch::CoWatch;
 use recsys_core::events::{Event, EventKind, LONG_WATCH_SECONDS, Label, Slate, UNIFORM_ARM, join};
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::session::{Click, Session};
@@ -48,7 +48,7 @@ pub struct Replay<'a> {
 /// What a bundle says of its items.
 #[derive(Clone, Copy)]
 struct Served<'a> {
-    co_watch: Option<&'a CoWatch>,
+    bundle: &'a Bundle,
 }
 
 /// What was known when a slate was shown.
@@ -178,9 +178,9 @@ impl<'a> Replay<'a> {
         })
     }
 
-    /// Histories as a browser keeps them that has this bundle: the items' counts, and `co_watch`, as they stand there.
-    pub fn served(self, co_watch: Option<&'a CoWatch>) -> Self {
-        let served = Some(Served { co_watch });
+    /// Histories as a browser keeps them that has this bundle: counts and co-watch lists as they stand there.
+    pub fn served(self, bundle: &'a Bundle) -> Self {
+        let served = Some(Served { bundle });
         Self { served, ..self }
     }
 
@@ -336,10 +336,7 @@ impl<'a> Replay<'a> {
     ) -> Result<()> {
         let catalogue = self.catalogue;
         let (facts, neighbours) = match self.served {
-            Some(Served { co_watch }) => {
-                let known = co_watch.map(|file| file.neighbours(row, |row| catalogue.hash(row)));
-                (catalogue.facts(row), known.unwrap_or_default())
-            }
+            Some(Served { bundle }) => (catalogue.facts(row), bundle.neighbours(row)),
             None => (
                 counts.facts(catalogue, row, ts_ms),
                 counts.neighbours(catalogue, row),

@@ -74,9 +74,4 @@ impl Statistics {
     pub fn neighbours(&self, catalogue: &Catalogue, row: usize) -> Vec<Neighbour> {
         named(self.co_watch.neighbours(row), |row| catalogue.hash(row))
     }
-
-    /// Co-watch of all rows, as a file of a bundle.
-    pub fn co_watch_bytes(&self) -> Vec<u8> {
-        self.co_watch.to_bytes()
-    }
 }

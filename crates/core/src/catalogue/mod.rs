@@ -1,5 +1,6 @@
 //! What the recommender knows of a video: its id and the numbers that ranking reads.
 
+pub mod rating;
 mod video;
 
 pub use video::{MAX_LINE_BYTES, Video, VideoError};

@@ -1,6 +1,6 @@
 //! One line of `videos.jsonl`: a schema.org `VideoObject`, unknown fields kept.
 
-use super::{ItemId, ItemIdError};
+use super::{ItemId, ItemIdError, rating};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -35,6 +35,9 @@ pub struct Video {
     pub content_url: Option<String>,
     /// `previewUrl`: eight stills beside each other, for playing on hover (not a schema.org field).
     pub preview_url: Option<String>,
+    /// The age in years from which `contentRating` calls it fit: a text, the `name` or `ratingValue` of an object, or a list
+    /// of them, of which the highest counts.
+    pub min_age: Option<u8>,
     /// Times shown: the `userInteractionCount` of the `interactionStatistic` whose type ends in `ViewAction`, or
     /// `None`.
     pub impressions: Option<f64>,
@@ -71,6 +74,7 @@ struct Raw {
     thumbnail_url: Option<String>,
     content_url: Option<String>,
     preview_url: Option<String>,
+    content_rating: Option<Value>,
     interaction_statistic: Option<Value>,
     #[serde(flatten)]
     other: Map<String, Value>,
@@ -103,6 +107,7 @@ impl Video {
             thumbnail_url: raw.thumbnail_url,
             content_url: raw.content_url,
             preview_url: raw.preview_url,
+            min_age: raw.content_rating.as_ref().and_then(age),
             impressions: raw.interaction_statistic.as_ref().and_then(views),
             other: raw.other,
         })
@@ -139,6 +144,24 @@ fn add_tags(value: &Value, tags: &mut Vec<String>) {
     }
 }
 
+/// The age of one rating, or the highest of a list of them.
+fn age(value: &Value) -> Option<u8> {
+    match value {
+        Value::Array(list) => list
+            .iter()
+            .filter(|value| !value.is_array())
+            .filter_map(age)
+            .max(),
+        Value::Object(map) => ["name", "ratingValue"]
+            .iter()
+            .filter_map(|field| map.get(*field))
+            .find_map(age),
+        Value::Number(number) => rating::min_age(&number.to_string()),
+        Value::String(text) => rating::min_age(text),
+        _ => None,
+    }
+}
+
 /// The count of views in one `InteractionCounter` or a list of them.
 fn views(value: &Value) -> Option<f64> {
     let one = |counter: &Value| {
@@ -163,8 +186,10 @@ mod tests {
     fn reads_the_forms_that_schema_org_allows() {
         let line = br#"{"id":"a","name":"A fox","creator":{"@type":"Person","name":"Ada"},"genre":["Animals","Snow"],
             "interactionStatistic":[{"interactionType":"https://schema.org/LikeAction","userInteractionCount":3},
-            {"interactionType":{"@type":"ViewAction"},"userInteractionCount":70}],"isFamilyFriendly":true}"#;
+            {"interactionType":{"@type":"ViewAction"},"userInteractionCount":70}],"isFamilyFriendly":true,
+            "contentRating":["FSK 6",{"@type":"Rating","author":"MPAA","ratingValue":"PG-13"}]}"#;
         let video = Video::parse(line).unwrap();
+        assert_eq!(video.min_age, Some(13));
         assert_eq!(video.creator.as_deref(), Some("Ada"));
         assert_eq!(video.genre.as_deref(), Some("Animals"));
         assert_eq!(video.tags, ["animals", "snow"]);

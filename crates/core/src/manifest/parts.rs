@@ -96,8 +96,10 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl<'a> FromJson<'a> for SegmentEntry {
+    // Strict: a part with another name must not be taken for one that is missing.
     fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        json.object(|fields| {
+        let names = &["rows", "home", "shard", "items", "coWatch", "sheets", "delta"];
+        json.strict_object(names, |fields| {
             Ok(Self {
                 rows: fields.get("rows")?,
                 home: fields.get("home")?,

@@ -16,15 +16,14 @@ pub const CANDIDATES: u32 = 200;
 ///
 /// With a query, `{"vector":[…],"k":k}`: each number is the shortest decimal that reads back as the same f32. Without
 /// one, `{"k":k}`, which asks for popular videos. Values that are not finite become `null`, as in every JSON writer;
-/// the server refuses them.
+/// the server refuses them. `filter` is what the page wants to see at all, a JSON object; it is sent as it stands.
 #[must_use]
-pub fn request_body(query: Option<&[f32]>, k: u32) -> String {
+pub fn request_body(query: Option<&[f32]>, k: u32, filter: Option<&str>) -> String {
     // Numbers are always JSON.
     let vector = |vector: &[f32]| serde_json::to_string(vector).unwrap_or_default();
-    match query {
-        Some(query) => format!("{{\"vector\":{},\"k\":{k}}}", vector(query)),
-        None => format!("{{\"k\":{k}}}"),
-    }
+    let vector = query.map_or_else(String::new, |query| format!("\"vector\":{},", vector(query)));
+    let filter = filter.map_or_else(String::new, |filter| format!(",\"filter\":{filter}"));
+    format!("{{{vector}\"k\":{k}{filter}}}")
 }
 
 /// [`request_body`] in words. `clicks` is how many clicks the mean is over, `dim` the vector's length; with no click the
@@ -58,7 +57,7 @@ mod tests {
     #[test]
     fn a_query_reads_back_bit_for_bit() {
         let vector = [0.1f32, -1.0, 1e-12, f32::MIN_POSITIVE, 0.333_333_34, -0.0];
-        let body = parsed(&request_body(Some(&vector), CANDIDATES));
+        let body = parsed(&request_body(Some(&vector), CANDIDATES, None));
         let read: Vec<f32> = serde_json::from_value(body["vector"].clone()).unwrap();
         let bits = |values: &[f32]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&read), bits(&vector));
@@ -68,12 +67,16 @@ mod tests {
 
     #[test]
     fn without_clicks_the_body_is_the_same_for_everybody() {
-        assert_eq!(request_body(None, 200), "{\"k\":200}");
+        assert_eq!(request_body(None, 200, None), "{\"k\":200}");
+        assert_eq!(
+            request_body(None, 9, Some(r#"{"age":6}"#)),
+            r#"{"k":9,"filter":{"age":6}}"#
+        );
     }
 
     #[test]
     fn what_is_not_finite_stays_json() {
-        let body = parsed(&request_body(Some(&[f32::NAN, 1.0, f32::INFINITY]), 1));
+        let body = parsed(&request_body(Some(&[f32::NAN, 1.0, f32::INFINITY]), 1, None));
         assert_eq!(body["vector"], json!([null, 1.0, null]));
     }
 

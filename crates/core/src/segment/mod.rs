@@ -3,9 +3,11 @@
 //!
 //! A segment has a shard (vectors and graph), an item table and co-watch lists, and needs no other segment to answer. What
 //! was added later stands in a segment of its own, what was removed in the bundle's tombstones ([`crate::removed`]).
-//! `set` searches several segments as one, `router` chooses among them, `filter` says which videos may come, `rows` is a
+//! `set` searches several segments as one, `router` chooses among them, `filter` says which videos may come and `conditions` how that is
+//! written, `rows` is a
 //! set of rows.
 
+mod conditions;
 mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -15,6 +17,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
+pub use conditions::{Conditions, Range};
 pub use filter::Filter;
 pub use router::Router;
 pub use rows::RowSet;

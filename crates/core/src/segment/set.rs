@@ -100,6 +100,12 @@ impl<'a> Located<'a> {
         self.segment.items().id(self.hit.row as usize)
     }
 
+    /// Whether a filter lets it through.
+    #[must_use]
+    pub fn fits(&self, filter: &Filter) -> bool {
+        filter.accepts(self.segment.items(), self.hit.row as usize)
+    }
+
     /// Its stored vector, at unit length.
     #[must_use]
     pub fn vector(&self) -> Option<UnitVector> {

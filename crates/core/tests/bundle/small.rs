@@ -239,6 +239,6 @@ pub fn matrix() -> Matrix {
 }
 
 /// A catalogue in the forms that schema.org allows.
-pub const VIDEOS: &str = r#"{"id":"a","name":"A fox","creator":{"@type":"Person","name":"Ada"},"genre":["Animals","Snow"],"keywords":"fox, snow,FOX","duration":"PT1M30S","uploadDate":"2026-01-02T03:04:05Z","inLanguage":"en","interactionStatistic":[{"interactionType":"https://schema.org/LikeAction","userInteractionCount":3},{"interactionType":{"@type":"ViewAction"},"userInteractionCount":70.5}],"isFamilyFriendly":true}
-{"id":"b","name":"Ünï","creator":["Zoë"],"genre":"Space","keywords":["x",{"name":"Y"}],"description":"\u00fc\ud83e\udd8a","thumbnailUrl":"b.jpg","contentUrl":"b.mp4","previewUrl":"b.png","interactionStatistic":{"interactionType":"WatchAction","userInteractionCount":1e3},"deep":[[{"n":-0.1}]]}
+pub const VIDEOS: &str = r#"{"id":"a","name":"A fox","creator":{"@type":"Person","name":"Ada"},"genre":["Animals","Snow"],"keywords":"fox, snow,FOX","duration":"PT1M30S","uploadDate":"2026-01-02T03:04:05Z","inLanguage":"en","interactionStatistic":[{"interactionType":"https://schema.org/LikeAction","userInteractionCount":3},{"interactionType":{"@type":"ViewAction"},"userInteractionCount":70.5}],"isFamilyFriendly":true,"contentRating":"FSK 12"}
+{"id":"b","name":"Ünï","creator":["Zoë"],"genre":"Space","keywords":["x",{"name":"Y"}],"description":"\u00fc\ud83e\udd8a","thumbnailUrl":"b.jpg","contentUrl":"b.mp4","previewUrl":"b.png","interactionStatistic":{"interactionType":"WatchAction","userInteractionCount":1e3},"deep":[[{"n":-0.1}]],"contentRating":[{"ratingValue":16},"PG"]}
 "#;

@@ -39,7 +39,7 @@ type Asked = Result<Response, Problem>;
 pub async fn add(env: &Env, bundle: &Loaded, mut batch: Batch) -> Asked {
     let stub = stub(env)?;
     let sent = batch.rows();
-    let known = |id: &ItemId| bundle.items.row(id.as_str()).is_some();
+    let known = |id: &ItemId| !bundle.segments.find(std::iter::once(id.as_str())).is_empty();
     batch.items.retain(|row| known(&row.item));
     batch.pairs.retain(|row| known(&row.item) && known(&row.with));
     let taken = match batch.rows() {

@@ -9,6 +9,7 @@ use crate::types::Item;
 use recsys_core::candidates::Candidate;
 use recsys_core::catalogue::ItemId;
 use recsys_core::events::{Entry, LONG_WATCH_SECONDS};
+use recsys_core::segment::Conditions;
 use recsys_core::session::Click;
 use recsys_core::vector::UnitVector;
 
@@ -140,7 +141,11 @@ impl Recommender {
 
     fn candidate(&self, id: &ItemId) -> Option<Candidate> {
         let recent = self.recent.candidate(id.as_str()).cloned();
-        recent.or_else(|| self.local.as_ref()?.candidate(id))
+        recent.or_else(|| {
+            self.local
+                .as_ref()?
+                .candidate(id.as_str(), &Conditions::default())
+        })
     }
 
     /// Starts a change of the memory in one transaction with the store, on top of what other tabs have stored.

@@ -196,7 +196,7 @@ impl Recommender {
             width: sprites.width,
             height: sprites.height,
         };
-        Ok(sprites.sheets.iter().map(sheet).collect())
+        Ok(bundle.manifest.sheets().map(sheet).collect())
     }
 
     async fn enter_local(&mut self) -> Result<(), Failure> {
@@ -256,11 +256,11 @@ impl Recommender {
 
     fn sprite(&self, id: &str) -> Option<Sprite> {
         let bundle = self.bundle.as_ref().ok()?;
-        let row = match &self.local {
-            Some(local) => u32::try_from(local.items().row(id)?).ok()?,
-            None if self.recent.bundle() == Some(&bundle.name) => self.recent.candidate(id)?.row,
+        let cell = match &self.local {
+            Some(local) => local.cell(id)?,
+            None if self.recent.bundle() == Some(&bundle.name) => self.recent.candidate(id)?.cell,
             None => return None,
         };
-        Sprite::of(bundle.manifest.sprites.as_ref()?, row)
+        Sprite::of(&bundle.manifest, cell)
     }
 }

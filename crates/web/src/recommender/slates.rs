@@ -4,7 +4,7 @@ use super::Recommender;
 use crate::failure::{Failure, Kind};
 use crate::host::{now_ms, random_name, stopwatch_ms};
 use crate::log::ShownSlate;
-use crate::options::SearchOptions;
+use crate::options::{RecommendOptions, SearchOptions};
 use crate::recent::Purpose;
 use crate::slate::Context;
 use crate::types::{Explanation, Item, Slate, Timings};
@@ -12,7 +12,9 @@ use recsys_core::candidates::{Candidate, Candidates};
 use recsys_core::catalogue::ItemId;
 use recsys_core::experiments::Treatment;
 use recsys_core::features::UserFeatures;
+use recsys_core::items::dictionaries::List;
 use recsys_core::privacy::standard;
+use recsys_core::segment::Conditions;
 use recsys_core::session::WINDOW;
 
 impl Recommender {
@@ -20,11 +22,13 @@ impl Recommender {
     ///
     /// # Errors
     /// No candidates could be had, or those at hand do not fit the viewer's vectors.
-    pub async fn recommend(&mut self, k: usize) -> Result<Slate, Failure> {
+    pub async fn recommend(&mut self, options: RecommendOptions) -> Result<Slate, Failure> {
         let start = stopwatch_ms();
-        let fallback = match self.local {
-            Some(_) => self.look_up().map(|()| None)?,
-            None => self.ask().await?,
+        let RecommendOptions { k, filter } = options;
+        let fallback = match (&self.local, &filter) {
+            (Some(_), Some((_, conditions))) => self.look_up(conditions).map(|()| None)?,
+            (Some(_), None) => self.look_up(&Conditions::default()).map(|()| None)?,
+            (None, filter) => self.ask(filter.as_ref().map(|(text, _)| text.as_str())).await?,
         };
         let retrieved = stopwatch_ms();
         let nothing = || Failure::new(Kind::Network, "no candidates are at hand; try again");
@@ -117,13 +121,13 @@ impl Recommender {
 
     /// Standard mode: asks the server unless the last answer still holds. Gives the reason where older candidates have
     /// to do.
-    async fn ask(&mut self) -> Result<Option<String>, Failure> {
+    async fn ask(&mut self, filter: Option<&str>) -> Result<Option<String>, Failure> {
         if self.bundle.is_err() {
             self.fetch_bundle().await;
         }
         let session = &self.memory.session;
         let query = session.query(WINDOW);
-        let body = standard::request_body(query.as_deref(), standard::CANDIDATES);
+        let body = standard::request_body(query.as_deref(), standard::CANDIDATES, filter);
         if self.recent.answers(&body) {
             return Ok(None);
         }
@@ -136,7 +140,8 @@ impl Recommender {
                 self.accept(Purpose::Recommend(Some(body)), candidates).await;
                 Ok(None)
             }
-            Err(failure) if self.recent.recommended().is_none() => Err(failure),
+            // Older candidates need not fit the filter.
+            Err(failure) if filter.is_some() || self.recent.recommended().is_none() => Err(failure),
             Err(failure) => Ok(Some(format!(
                 "candidates of an earlier request: {}",
                 failure.message
@@ -145,16 +150,14 @@ impl Recommender {
     }
 
     /// Local mode: searches here.
-    fn look_up(&mut self) -> Result<(), Failure> {
+    fn look_up(&mut self, conditions: &Conditions) -> Result<(), Failure> {
         let Some(local) = &mut self.local else {
             return Ok(());
         };
         let session = &self.memory.session;
         let k = standard::CANDIDATES as usize;
-        let mut candidates = match session.query(WINDOW) {
-            Some(query) => local.nearest(&query, k, session.seen())?,
-            None => local.popular(k, session.seen()),
-        };
+        let query = session.query(WINDOW);
+        let mut candidates = local.candidates(query.as_deref(), k, session.seen(), conditions)?;
         // As the server does in standard mode: a page can only pin what it has.
         for pinned in self.bundle.iter().flat_map(|bundle| bundle.manifest.pinned()) {
             if candidates
@@ -162,8 +165,7 @@ impl Recommender {
                 .iter()
                 .all(|candidate| candidate.id.as_str() != pinned)
             {
-                let id = ItemId::new(pinned).ok();
-                candidates.list.extend(id.and_then(|id| local.candidate(&id)));
+                candidates.list.extend(local.candidate(pinned, conditions));
             }
         }
         self.recent.push(Purpose::Recommend(None), candidates);
@@ -205,8 +207,8 @@ impl Recommender {
         let declared = self.declared.language.as_deref()?;
         let code = match &self.local {
             Some(local) => {
-                let mut names = (0..).map_while(|code| Some((code, local.items().language_name(code)?)));
-                names.find(|(_, name)| *name == declared).map(|(code, _)| code)
+                let code = local.dictionaries().code(List::Languages, declared);
+                code.and_then(|code| u16::try_from(code).ok())
             }
             None => {
                 let speaks = |candidate: &&Candidate| {

@@ -157,12 +157,8 @@ impl<'a> Paths<'a> {
     /// The nearest unseen rows, as serving finds them: more are fetched and the seen ones dropped.
     fn retrieve(&mut self, task: &Task<'_>, query: &[f32]) -> Result<Vec<usize>> {
         let seen = task.moment.session.seen();
-        let options = self
-            .bundle
-            .manifest()
-            .search
-            .options(self.candidates + seen.len());
-        let (found, _) = self.bundle.search(query, &options, &mut self.scratch)?;
+        let (settings, k) = (&self.bundle.manifest().search, self.candidates + seen.len());
+        let (found, _) = self.bundle.search(query, settings, k, &mut self.scratch)?;
         let unseen = found
             .iter()
             .map(|found| found.row)

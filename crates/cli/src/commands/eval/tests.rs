@@ -1,15 +1,16 @@
 use super::report::rows;
 use super::samples::{Metric, Series};
 use super::*;
-use crate::bundle::BundleWriter;
+use crate::bundle::{BundleWriter, Contents, write_segment};
 use crate::replay::Replay;
+use indicatif::ProgressBar;
 use paths::RankingPath;
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::events::{Event, Label, parse_line};
-use recsys_core::items::{self, Dictionaries, ItemRecord};
+use recsys_core::items::ItemRecord;
+use recsys_core::items::dictionaries::{Counts, Dictionaries};
 use recsys_core::manifest::{Manifest, SearchSettings};
 use recsys_core::rng::SplitMix64;
-use recsys_core::shard::ShardParts;
 use serde_json::Value;
 use std::path::Path;
 
@@ -26,36 +27,31 @@ fn bundle(folder: &Path) -> Bundle {
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
         vectors.extend(vector.iter().map(|x| x / length));
     }
-    let rows = (0..ITEMS as u32).collect();
-    let parts = ShardParts {
-        dim: DIM,
-        mean: vec![0.0; DIM],
-        vectors,
-        rows,
-        links_per_node: (0, 0),
-        layers: Vec::new(),
-    };
     let record = |row: usize| ItemRecord {
         id: ItemId::new(format!("v{row}")).unwrap(),
         facts: ItemFacts::unknown(),
+        min_age: None,
         card: r#"{"name":"x"}"#.to_owned(),
     };
-    let records: Vec<ItemRecord> = (0..ITEMS).map(record).collect();
     let writer = BundleWriter::new(folder).unwrap();
-    let shard = writer.add("shard", "bin", &parts.to_bytes()).unwrap();
-    let table = writer
-        .add(
-            "items",
-            "bin",
-            &items::to_bytes(&records, &Dictionaries::default()),
-        )
+    let contents = Contents {
+        records: &(0..ITEMS).map(record).collect::<Vec<_>>(),
+        counts: Counts::default(),
+        vectors: &vectors,
+        mean: &[0.0; DIM],
+        stills: &[],
+    };
+    let rows: Vec<u32> = (0..ITEMS as u32).collect();
+    let segment = write_segment(&writer, &contents, &rows, &[], &ProgressBar::hidden()).unwrap();
+    let lists = writer
+        .add("dictionaries", "bin", &Dictionaries::default().to_bytes())
         .unwrap();
     let search = SearchSettings {
         ef: 64,
         flat_up_to: 5_000,
     };
     let created = "2026-01-01T00:00:00Z".to_owned();
-    let manifest = Manifest::new(1, created, DIM as u32, ITEMS as u32, search, vec![shard], table);
+    let manifest = Manifest::new(1, created, DIM as u32, ITEMS as u32, search, lists, vec![segment]);
     writer.publish(&manifest).unwrap();
     Bundle::open(folder).unwrap()
 }

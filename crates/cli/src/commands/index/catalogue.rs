@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, Video};
-use recsys_core::items::{Dictionaries, ItemRecord};
+use recsys_core::items::ItemRecord;
+use recsys_core::items::dictionaries::Dictionaries;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::Path;
@@ -97,6 +98,7 @@ pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
         records.push(ItemRecord {
             id: video.id.clone(),
             facts,
+            min_age: video.min_age,
             card: card(video, facts.duration_s),
         });
     }

@@ -4,13 +4,14 @@ mod catalogue;
 mod encode;
 mod shards;
 
-use crate::bundle::BundleWriter;
-use crate::{clock, sprites};
+use crate::bundle::{BundleWriter, Contents};
+use crate::{clock, graph, sprites};
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::items::{self, Dictionaries, ItemRecord};
+use recsys_core::items::ItemRecord;
+use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::manifest::{EncoderRef, Manifest, SearchSettings};
 use recsys_core::npy::Matrix;
 use recsys_core::vector::UnitVector;
@@ -82,18 +83,14 @@ pub fn run(args: Args) -> Result<()> {
         (Some(path), ..) => encode::catalogue(&args, path)?,
         _ => anyhow::bail!("expected --catalogue, or --vectors and --ids"),
     };
-    let (shards, cells) = shards::write(
-        &writer,
-        &indexed.vectors,
-        indexed.dim,
-        args.shards.map(usize::from),
-        args.probes,
-    )?;
-    let table = writer.add(
-        "items",
-        "bin",
-        &items::to_bytes(&indexed.records, &indexed.dictionaries),
-    )?;
+    let contents = Contents {
+        records: &indexed.records,
+        counts: indexed.dictionaries.counts(),
+        vectors: &indexed.vectors,
+        mean: &graph::mean(&indexed.vectors, indexed.dim),
+        stills: &indexed.stills,
+    };
+    let (segments, cells) = shards::write(&writer, &contents, args.shards.map(usize::from), args.probes)?;
     let search = SearchSettings {
         ef: args.ef,
         flat_up_to: args.flat_up_to,
@@ -105,13 +102,13 @@ pub fn run(args: Args) -> Result<()> {
         dim,
         n,
         search,
-        shards,
-        table,
+        writer.add("dictionaries", "bin", &indexed.dictionaries.to_bytes())?,
+        segments,
     );
     manifest.cells = cells;
     manifest.encoder = indexed.encoder;
-    if indexed.stills.iter().any(Option::is_some) {
-        manifest.sprites = Some(sprites::write(&writer, &indexed.stills)?);
+    if !indexed.stills.is_empty() {
+        manifest.sprites = Some(sprites::FORM);
     }
     writer.publish(&manifest)?;
     eprintln!(
@@ -146,6 +143,7 @@ fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Ind
             Ok(ItemRecord {
                 id,
                 facts: ItemFacts::unknown(),
+                min_age: None,
                 card,
             })
         })

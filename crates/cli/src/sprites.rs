@@ -4,7 +4,7 @@ use crate::bundle::BundleWriter;
 use crate::media::Picture;
 use anyhow::{Context, Result};
 use image::{RgbImage, imageops};
-use recsys_core::manifest::{FileEntry, Sprites};
+use recsys_core::manifest::Sprites;
 
 const COLUMNS: u32 = 10;
 const ROWS: u32 = 10;
@@ -37,24 +37,14 @@ pub fn still(picture: &Picture) -> Option<RgbImage> {
     ))
 }
 
-/// The form of the sheets.
-pub const FORM: Sprites = Sprites {
-    columns: COLUMNS,
-    rows: ROWS,
-    width: WIDTH,
-    height: HEIGHT,
-};
-
-/// Writes the sheets; a video without a still gets a grey cell.
-pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Vec<FileEntry>> {
+/// Writes the sheets: still i is cell i.
+pub fn write(writer: &BundleWriter, stills: &[RgbImage]) -> Result<Sprites> {
     let mut sheets = Vec::new();
     for cells in stills.chunks((COLUMNS * ROWS) as usize) {
         let mut sheet = RgbImage::from_pixel(COLUMNS * WIDTH, ROWS * HEIGHT, image::Rgb([128, 128, 128]));
         for (cell, still) in (0u32..).zip(cells) {
-            if let Some(still) = still {
-                let (x, y) = (cell % COLUMNS * WIDTH, cell / COLUMNS * HEIGHT);
-                imageops::replace(&mut sheet, still, x.into(), y.into());
-            }
+            let (x, y) = (cell % COLUMNS * WIDTH, cell / COLUMNS * HEIGHT);
+            imageops::replace(&mut sheet, still, x.into(), y.into());
         }
         let mut jpeg = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
@@ -62,5 +52,11 @@ pub fn write(writer: &BundleWriter, stills: &[Option<RgbImage>]) -> Result<Vec<F
             .context("a sprite sheet could not be encoded")?;
         sheets.push(writer.add("sprites", "jpg", &jpeg)?);
     }
-    Ok(sheets)
+    Ok(Sprites {
+        columns: COLUMNS,
+        rows: ROWS,
+        width: WIDTH,
+        height: HEIGHT,
+        sheets,
+    })
 }

@@ -29,6 +29,7 @@
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::cowatch::{MAX_NEIGHBOURS, Neighbour, check_starts};
+use crate::items::NO_CELL;
 use crate::segment::Located;
 use crate::shard::{Shard, check_mean, check_scales, dequantise};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ pub enum Source {
 pub struct Candidate {
     /// Its id.
     pub id: ItemId,
-    /// Its still among the cells of all sheets of the bundle; `u32::MAX` where it has none.
+    /// Its still among the cells of all sheets of the bundle; [`NO_CELL`] where it has none.
     pub cell: u32,
     /// Retrieval score: inner product with the unit query; popularity where there was no query.
     pub score: f32,
@@ -129,7 +130,7 @@ impl Slice<'_> {
         let zeros = vec![0f32; dim];
         let first = hits.iter().find_map(Located::shard).map(Shard::mean);
         sink.section(first.filter(|mean| mean.len() == dim).unwrap_or(&zeros));
-        sink.section(&hits.iter().map(|h| h.cell).collect::<Vec<u32>>());
+        sink.section(&hits.iter().map(|h| h.cell()).collect::<Vec<u32>>());
         sink.section(&hits.iter().map(|h| h.hit.score).collect::<Vec<f32>>());
         let scale = |h: &Located<'_>| {
             let scales = h.shard().map(Shard::scales).unwrap_or_default();
@@ -171,7 +172,7 @@ impl Slice<'_> {
             }
             Some(Candidate {
                 id: ItemId::new(located.id()).ok()?,
-                cell: located.cell,
+                cell: located.cell(),
                 score: located.hit.score,
                 facts: items.facts(row),
                 vector,
@@ -291,11 +292,7 @@ impl Candidates {
                 clicks: next(),
                 popularity: next(),
             };
-            let cell = file
-                .view::<u32>(&cells)
-                .get(i)
-                .copied()
-                .unwrap_or(Located::NO_CELL);
+            let cell = file.view::<u32>(&cells).get(i).copied().unwrap_or(NO_CELL);
             let card = cards.get(&file, i).to_owned();
             list.push(Candidate {
                 id,
@@ -385,8 +382,7 @@ mod tests {
         assert_eq!(format!("{wire:?}"), format!("{direct:?}"));
         let ids: Vec<&str> = wire.list.iter().map(|candidate| candidate.id.as_str()).collect();
         assert_eq!(ids, ["c", "b"]);
-        // A sheet has 100 cells, and the second segment's are on the second one.
-        assert_eq!((wire.list[0].cell, wire.list[1].cell), (100, 1));
+        assert_eq!(wire.list[0].cell, fixture::cell("c"));
         assert_eq!(wire.list[1].facts.duration_s, 2.0);
         assert_eq!(
             (wire.list[0].neighbours[0].item, wire.list[0].facts.tags),

@@ -177,8 +177,7 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
 /// A segment that is at hand already, whole and of the same files.
 fn reusable(old: &Loaded, entry: &SegmentEntry) -> Option<Arc<Segment>> {
     let mut entries = old.manifest.segments.iter();
-    let number =
-        entries.position(|known| known.home == entry.home && known.searched().eq(entry.searched()))?;
+    let number = entries.position(|known| known.home == entry.home && known.files().eq(entry.files()))?;
     let segment = old.segments.get(number)?.segment();
     let whole = segment.shard().is_some() && segment.co_watch().is_some() == entry.co_watch.is_some();
     whole.then(|| Arc::clone(segment))

@@ -168,7 +168,7 @@ impl Local {
 
     /// The cell of a video's still.
     pub fn cell(&self, id: &str) -> Option<u32> {
-        self.located(id).map(|located| located.cell)
+        self.located(id).map(|located| located.cell())
     }
 
     /// What the codes of videos name.

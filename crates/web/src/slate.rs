@@ -152,7 +152,7 @@ impl Context<'_> {
         let mut item = Item::from_card(candidate.id.as_str(), &candidate.card);
         // Cells of one bundle mean nothing in another's sheets.
         let own = self.bundle.filter(|own| own.name == bundle);
-        item.sprite = own.and_then(|own| Sprite::of(&own.manifest, candidate.cell));
+        item.sprite = own.and_then(|own| Sprite::of(own.manifest.sprites.as_ref()?, candidate.cell));
         item
     }
 

@@ -2,7 +2,7 @@
 
 use recsys_core::candidates::Source;
 use recsys_core::json::{self, FromJson, Json, JsonError};
-use recsys_core::manifest::Manifest;
+use recsys_core::manifest::Sprites;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 
@@ -80,15 +80,14 @@ pub struct Sprite {
 
 impl Sprite {
     /// The cell of this number among those of all sheets.
-    pub fn of(manifest: &Manifest, cell: u32) -> Option<Self> {
-        let sprites = manifest.sprites?;
+    pub fn of(sprites: &Sprites, cell: u32) -> Option<Self> {
         let cells = sprites
             .columns
             .checked_mul(sprites.rows)
             .filter(|&cells| cells > 0)?;
         let (sheet, cell) = (cell / cells, cell % cells);
         let (x, y) = (cell % sprites.columns, cell / sprites.columns);
-        ((sheet as usize) < manifest.sheets().count()).then_some(Self { sheet, x, y })
+        ((sheet as usize) < sprites.sheets.len()).then_some(Self { sheet, x, y })
     }
 }
 
@@ -244,7 +243,7 @@ pub fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use recsys_core::manifest::{FileEntry, SearchSettings, SegmentEntry, Sprites};
+    use recsys_core::manifest::FileEntry;
 
     #[test]
     fn a_card_gives_the_fields_of_the_contract_and_no_id_of_its_own() {
@@ -265,26 +264,14 @@ mod tests {
 
     #[test]
     fn sprites_run_row_by_row_and_end_with_the_last_sheet() {
-        let file = |stem: &str| FileEntry::of(stem, "bin", b"x");
-        let segment = SegmentEntry {
-            rows: 9,
-            home: 9,
-            shard: file("shard"),
-            items: file("items"),
-            co_watch: None,
-            sheets: vec![FileEntry::of("sheet", "jpg", b"x"); 2],
-            delta: false,
-        };
-        let search = SearchSettings { ef: 1, flat_up_to: 1 };
-        let mut manifest = Manifest::new(1, String::new(), 8, 9, search, file("lists"), vec![segment]);
-        assert_eq!(Sprite::of(&manifest, 0), None);
-        manifest.sprites = Some(Sprites {
+        let sprites = Sprites {
             columns: 3,
             rows: 2,
             width: 240,
             height: 135,
-        });
-        let at = |cell| Sprite::of(&manifest, cell).map(|s| (s.sheet, s.x, s.y));
+            sheets: vec![FileEntry::of("sheet", "jpg", b"x"); 2],
+        };
+        let at = |cell| Sprite::of(&sprites, cell).map(|s| (s.sheet, s.x, s.y));
         assert_eq!(at(0), Some((0, 0, 0)));
         assert_eq!(at(5), Some((0, 2, 1)));
         assert_eq!(at(7), Some((1, 1, 0)));

@@ -263,6 +263,7 @@ fn record(segment: &Segment, row: usize) -> Result<ItemRecord> {
         id: ItemId::new(items.id(row))?,
         facts: items.facts(row),
         min_age: items.min_age(row),
+        cell: items.cell(row),
         card: items.card(row).to_owned(),
     })
 }

@@ -1,9 +1,8 @@
 //! Writing one segment of a bundle.
 
 use super::BundleWriter;
-use crate::{graph, sprites};
+use crate::graph;
 use anyhow::Result;
-use image::RgbImage;
 use indicatif::ProgressBar;
 use recsys_core::items::dictionaries::Counts;
 use recsys_core::items::{self, ItemRecord};
@@ -20,8 +19,6 @@ pub struct Contents<'a> {
     pub vectors: &'a [f32],
     /// The mean that is subtracted before vectors are quantised: one for all segments of a bundle.
     pub mean: &'a [f32],
-    /// A still for each video; empty where there is no media.
-    pub stills: &'a [Option<RgbImage>],
 }
 
 /// Writes the segment of the videos at the rows of `home`, with copies of those at `copies`.
@@ -39,20 +36,12 @@ pub fn write_segment(
     let parts = graph::build(contents.vectors, contents.mean, &rows, bar)?;
     let of = |row: &u32| contents.records.get(*row as usize).cloned();
     let records: Vec<ItemRecord> = rows.iter().filter_map(of).collect();
-    let stills: Vec<Option<RgbImage>> = match contents.stills {
-        [] => Vec::new(),
-        stills => rows
-            .iter()
-            .map(|row| stills.get(*row as usize).cloned().flatten())
-            .collect(),
-    };
     Ok(SegmentEntry {
         rows: u32::try_from(rows.len())?,
         home: u32::try_from(home.len())?,
         shard: writer.add("shard", "bin", &parts.to_bytes())?,
         items: writer.add("items", "bin", &items::to_bytes(&records, contents.counts))?,
         co_watch: None,
-        sheets: sprites::write(writer, &stills)?,
         delta: false,
     })
 }

@@ -19,7 +19,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let bundle = Bundle::open(&args.bundle)?;
     let manifest = bundle.manifest();
-    for sheet in manifest.sheets() {
+    for sheet in manifest.sprites.iter().flat_map(|s| &s.sheets) {
         let path = args.bundle.join(&sheet.file);
         let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read it", path.display()))?;
         sheet.check(&bytes).with_context(|| path.display().to_string())?;

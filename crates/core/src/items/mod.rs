@@ -18,6 +18,7 @@
 //! | section | u16 × n | language, 65,535 where missing |
 //! | section | u32 × n | creator, 2^32 − 1 where missing |
 //! | section | u64 × n | tags: bit t is tag t |
+//! | section | u32 × n | still, as a cell among those of all the bundle's sheets, 2^32 − 1 where there is none |
 //! | section | u8 × n | age from which a video is rated fit, in years, 255 where missing |
 //! | 5 sections | f32 × n | duration (s), upload day, impressions, clicks, popularity; NaN where missing |
 //!
@@ -37,6 +38,8 @@ const MAGIC: [u8; 4] = *b"RITM";
 const VERSION: u32 = 3;
 /// The age of a video without a rating.
 const NO_AGE: u8 = u8::MAX;
+/// The cell of a video without a still.
+pub const NO_CELL: u32 = u32::MAX;
 
 /// One video as it is written into the table.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct ItemRecord {
     pub facts: ItemFacts,
     /// The age from which it is rated fit, in years, below 255.
     pub min_age: Option<u8>,
+    /// Its still, as a cell among those of all the bundle's sheets; [`NO_CELL`] where it has none.
+    pub cell: u32,
     /// A JSON object with what a page shows of the video.
     pub card: String,
 }
@@ -67,6 +72,7 @@ pub fn to_bytes(records: &[ItemRecord], counts: Counts) -> Vec<u8> {
     sink.section(&records.iter().map(|r| r.facts.language).collect::<Vec<u16>>());
     sink.section(&records.iter().map(|r| r.facts.creator).collect::<Vec<u32>>());
     sink.section(&records.iter().map(|r| r.facts.tags).collect::<Vec<u64>>());
+    sink.section(&records.iter().map(|r| r.cell).collect::<Vec<u32>>());
     let age = |r: &ItemRecord| r.min_age.filter(|age| *age < NO_AGE).unwrap_or(NO_AGE);
     sink.section(&records.iter().map(age).collect::<Vec<u8>>());
     sink.section(&column(|f| f.duration_s));
@@ -90,6 +96,7 @@ pub struct ItemTable {
     language: Range<usize>,
     creator: Range<usize>,
     tags: Range<usize>,
+    cell: Range<usize>,
     age: Range<usize>,
     floats: [Range<usize>; 5],
 }
@@ -152,6 +159,7 @@ impl ItemTable {
             let expected = format!("bits below {}", counts.tags);
             return Err(c.error("tags of videos", expected, "a higher one"));
         }
+        let cell = c.section::<u32>("cells", n)?;
         let age = c.section::<u8>("ages", n)?;
         let mut floats: [Range<usize>; 5] = Default::default();
         for range in &mut floats {
@@ -171,6 +179,7 @@ impl ItemTable {
             language,
             creator,
             tags,
+            cell,
             age,
             floats,
             file,
@@ -256,6 +265,13 @@ impl ItemTable {
         age.filter(|age| *age != NO_AGE)
     }
 
+    /// The still of the video at a row, as a cell among those of all the bundle's sheets; [`NO_CELL`] where it has none.
+    #[must_use]
+    pub fn cell(&self, row: usize) -> u32 {
+        let cell = self.file.view::<u32>(&self.cell).get(row).copied();
+        cell.unwrap_or(NO_CELL)
+    }
+
     /// How many entries of each dictionary its codes may name.
     #[must_use]
     pub const fn counts(&self) -> Counts {
@@ -289,6 +305,7 @@ mod tests {
         let record = |id: &str, category, creator, popularity| ItemRecord {
             id: ItemId::new(id).unwrap(),
             min_age: (category == 1).then_some(16),
+            cell: if category == 1 { 7 } else { NO_CELL },
             facts: ItemFacts {
                 category,
                 creator,
@@ -321,6 +338,10 @@ mod tests {
             (Some(0), Some(1), Some(2), None)
         );
         assert_eq!(table.card(2), "{\"name\":\"ü\"}");
+        assert_eq!(
+            (table.cell(0), table.cell(1), table.cell(9)),
+            (7, NO_CELL, NO_CELL)
+        );
         assert_eq!(
             (table.min_age(0), table.min_age(1), table.min_age(3)),
             (Some(16), None, None)
@@ -365,6 +386,7 @@ mod tests {
                 ..ItemFacts::unknown()
             },
             min_age: None,
+            cell: NO_CELL,
             card: "{}".into(),
         }];
         let open = |tags| {
@@ -384,6 +406,7 @@ mod tests {
             id: ItemId::new(id).unwrap(),
             facts: ItemFacts::unknown(),
             min_age: None,
+            cell: NO_CELL,
             card: "{}".into(),
         };
         let bytes = to_bytes(&[record("a"), record("a")], Counts::default());

@@ -62,7 +62,7 @@ pub struct Manifest {
     /// The ranker's model card for people, where one was trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_card: Option<FileEntry>,
-    /// The form of the segments' sheets of stills, where there are any.
+    /// Stills of the videos, where their media was at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sprites: Option<Sprites>,
     /// The encoder of the vectors, where it is known.
@@ -208,43 +208,32 @@ impl Manifest {
                 &probes,
             )?;
         }
-        self.check_sheets()
+        self.check_sprites()
     }
 
-    fn check_sheets(&self) -> Result<(), ManifestError> {
-        let cells = self
-            .sprites
-            .map_or(0, |s| u64::from(s.columns) * u64::from(s.rows));
-        if let Some(s) = self.sprites {
-            let cells_ok = (1..=10_000).contains(&cells);
-            check(cells_ok, "sprites", "1 to 10,000 cells a sheet", &cells)?;
-            check(
-                (1..=1024).contains(&s.width),
-                "sprites.width",
-                "1 to 1024 pixels",
-                &s.width,
-            )?;
-            check(
-                (1..=1024).contains(&s.height),
-                "sprites.height",
-                "1 to 1024 pixels",
-                &s.height,
-            )?;
-        }
-        for segment in &self.segments {
-            let sheets = segment.sheets.len() as u64;
-            let needed = u64::from(segment.rows)
-                .checked_div(cells)
-                .map_or(0, |_| u64::from(segment.rows).div_ceil(cells));
-            let sheets_ok = sheets == 0 || sheets == needed;
-            check(
-                sheets_ok,
-                "segments.sheets",
-                "none, or a cell for every row",
-                &sheets,
-            )?;
-        }
-        Ok(())
+    fn check_sprites(&self) -> Result<(), ManifestError> {
+        let Some(s) = &self.sprites else {
+            return Ok(());
+        };
+        let cells = u64::from(s.columns) * u64::from(s.rows);
+        check(
+            (1..=10_000).contains(&cells),
+            "sprites",
+            "1 to 10,000 cells a sheet",
+            &cells,
+        )?;
+        check(
+            (1..=1024).contains(&s.width),
+            "sprites.width",
+            "1 to 1024 pixels",
+            &s.width,
+        )?;
+        check(
+            (1..=1024).contains(&s.height),
+            "sprites.height",
+            "1 to 1024 pixels",
+            &s.height,
+        )
     }
 
     /// The manifest's bytes.
@@ -273,8 +262,8 @@ impl Manifest {
 
     /// Every file that the manifest names.
     pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        let segments = self.segments.iter();
-        let segments = segments.flat_map(|segment| segment.searched().chain(&segment.sheets));
+        let segments = self.segments.iter().flat_map(SegmentEntry::files);
+        let sheets = self.sprites.iter().flat_map(|sprites| &sprites.sheets);
         let centroids = self.cells.iter().map(|cells| &cells.centroids);
         segments
             .chain(centroids)
@@ -282,25 +271,7 @@ impl Manifest {
             .chain(&self.removed)
             .chain(&self.ranker)
             .chain(&self.model_card)
-    }
-
-    /// All sheets of stills, one segment's after the other's.
-    pub fn sheets(&self) -> impl Iterator<Item = &FileEntry> {
-        self.segments.iter().flat_map(|segment| &segment.sheets)
-    }
-
-    /// The number, among the cells of [`Manifest::sheets`], of a segment's first one; `None` where it has no stills.
-    #[must_use]
-    pub fn first_cell(&self, segment: usize) -> Option<u32> {
-        let sprites = self.sprites?;
-        self.segments.get(segment).filter(|own| !own.sheets.is_empty())?;
-        let earlier = self
-            .segments
-            .iter()
-            .take(segment)
-            .map(|segment| segment.sheets.len());
-        let sheets = u32::try_from(earlier.sum::<usize>()).ok()?;
-        sheets.checked_mul(sprites.columns.checked_mul(sprites.rows)?)
+            .chain(sheets)
     }
 }
 

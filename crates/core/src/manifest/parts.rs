@@ -40,9 +40,9 @@ impl SearchSettings {
     }
 }
 
-/// The form of the sheets of stills: row r of a segment's item table is cell r mod (columns × rows) of its sheet
-/// r div (columns × rows), cells row by row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Sheets of stills: cell c of all is cell c mod (columns × rows) of sheet c div (columns × rows), cells row by row. An item
+/// table tells the cell of each video.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sprites {
     /// Cells beside each other.
@@ -53,6 +53,8 @@ pub struct Sprites {
     pub width: u32,
     /// Height of a cell in pixels.
     pub height: u32,
+    /// The JPEG files, in order.
+    pub sheets: Vec<FileEntry>,
 }
 
 impl<'a> FromJson<'a> for Sprites {
@@ -63,6 +65,7 @@ impl<'a> FromJson<'a> for Sprites {
                 rows: fields.get("rows")?,
                 width: fields.get("width")?,
                 height: fields.get("height")?,
+                sheets: fields.get("sheets")?,
             })
         })
     }
@@ -83,9 +86,6 @@ pub struct SegmentEntry {
     /// What is watched along with its videos, where events were at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub co_watch: Option<FileEntry>,
-    /// Its sheets of stills, JPEG, where the media was at hand.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub sheets: Vec<FileEntry>,
     /// Whether it holds what was added since the others were written.
     #[serde(skip_serializing_if = "is_false")]
     pub delta: bool,
@@ -98,7 +98,7 @@ fn is_false(flag: &bool) -> bool {
 impl<'a> FromJson<'a> for SegmentEntry {
     // Strict: a part with another name must not be taken for one that is missing.
     fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        let names = &["rows", "home", "shard", "items", "coWatch", "sheets", "delta"];
+        let names = &["rows", "home", "shard", "items", "coWatch", "delta"];
         json.strict_object(names, |fields| {
             Ok(Self {
                 rows: fields.get("rows")?,
@@ -106,7 +106,6 @@ impl<'a> FromJson<'a> for SegmentEntry {
                 shard: fields.get("shard")?,
                 items: fields.get("items")?,
                 co_watch: fields.get("coWatch")?,
-                sheets: fields.get_or("sheets", Vec::new())?,
                 delta: fields.get_or("delta", false)?,
             })
         })
@@ -114,15 +113,15 @@ impl<'a> FromJson<'a> for SegmentEntry {
 }
 
 impl SegmentEntry {
-    /// What a search reads: all but the sheets.
-    pub fn searched(&self) -> impl Iterator<Item = &FileEntry> {
+    /// Its files.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
         [&self.shard, &self.items].into_iter().chain(&self.co_watch)
     }
 
-    /// The bytes of what a search reads.
+    /// The bytes of its files.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.searched().map(|file| file.bytes).sum()
+        self.files().map(|file| file.bytes).sum()
     }
 }
 

@@ -8,7 +8,6 @@ fn segment(rows: u32, home: u32) -> SegmentEntry {
         shard: entry("shard"),
         items: entry("items"),
         co_watch: None,
-        sheets: Vec::new(),
         delta: false,
     }
 }
@@ -130,31 +129,6 @@ fn segments_are_held_to_their_limits() {
     assert!(with(vec![segment(10, 0), delta], 2).contains("segments.home"));
     assert!(with(vec![segment(0, 0)], 1).contains("segments.rows"));
     assert!(with(Vec::new(), 1).contains("segments"));
-}
-
-#[test]
-fn sheets_have_a_cell_for_every_row() {
-    let mut manifest = manifest();
-    let sheet = |n: u8| FileEntry::of("sprites", "jpg", &[n]);
-    let mut second = segment(4, 4);
-    second.sheets = vec![sheet(3)];
-    manifest.segments.push(second);
-    manifest.segments.push(segment(3, 3));
-    manifest.segments[0].sheets = vec![sheet(1), sheet(2)];
-    let refused = |manifest: &Manifest| Manifest::parse(&manifest.to_bytes()).unwrap_err().to_string();
-    assert!(refused(&manifest).contains("segments.sheets"));
-    manifest.sprites = Some(Sprites {
-        columns: 3,
-        rows: 2,
-        width: 160,
-        height: 90,
-    });
-    assert_eq!(Manifest::parse(&manifest.to_bytes()).unwrap(), manifest);
-    let first = [0, 1, 2, 3].map(|segment| manifest.first_cell(segment));
-    assert_eq!(first, [Some(0), Some(12), None, None]);
-    assert_eq!(manifest.sheets().count(), 3);
-    manifest.segments[0].sheets.pop();
-    assert!(refused(&manifest).contains("segments.sheets"));
 }
 
 #[test]

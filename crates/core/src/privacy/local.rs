@@ -10,14 +10,14 @@ use crate::manifest::{FileEntry, Manifest, SegmentEntry};
 pub const CLAIM: &str = "Catalogue, item table and ranker are fetched once, the same for everybody. After that \
     neither a click nor a recommendation sends anything.";
 
-/// What is fetched after the manifest, in this order: the dictionaries, the tombstones where there are any, what a search
-/// reads of every segment, and the ranker where there is one.
+/// What is fetched after the manifest, in this order: the dictionaries, the tombstones where there are any, the files of
+/// every segment, and the ranker where there is one.
 pub fn files(manifest: &Manifest) -> impl Iterator<Item = &FileEntry> {
     let segments = manifest.segments.iter();
     [&manifest.dictionaries]
         .into_iter()
         .chain(&manifest.removed)
-        .chain(segments.flat_map(SegmentEntry::searched))
+        .chain(segments.flat_map(SegmentEntry::files))
         .chain(&manifest.ranker)
 }
 
@@ -39,7 +39,6 @@ mod tests {
             shard: entry(&format!("shard{number}")),
             items: entry(&format!("items{number}")),
             co_watch: (number > 0).then(|| entry("cowatch")),
-            sheets: vec![entry("sprites")],
             delta: false,
         };
         let segments = vec![segment(0), segment(1)];

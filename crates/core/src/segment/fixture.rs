@@ -5,7 +5,7 @@ use crate::bytes::AlignedBytes;
 use crate::catalogue::{ItemFacts, ItemId, id_hash};
 use crate::cowatch::{self, Neighbour};
 use crate::items::{self, ItemRecord, dictionaries::Counts};
-use crate::manifest::{Cells, FileEntry, Manifest, SearchSettings, SegmentEntry, Sprites};
+use crate::manifest::{Cells, FileEntry, Manifest, SearchSettings, SegmentEntry};
 use crate::rng::SplitMix64;
 use crate::shard::ShardParts;
 use std::sync::Arc;
@@ -50,6 +50,11 @@ pub struct Bundle {
     pub segments: Segments,
 }
 
+/// A cell that depends on the id alone.
+pub fn cell(id: &str) -> u32 {
+    id_hash(id) % 1000
+}
+
 /// A unit vector that depends on the id alone.
 pub fn vector(dim: usize, id: &str) -> Vec<f32> {
     let mut rng = SplitMix64::new(id_hash(id).into());
@@ -81,7 +86,6 @@ pub fn with_cells(
             shard: entry("shard", &files[0]),
             items: entry("items", &files[1]),
             co_watch: Some(entry("cowatch", &files[2])),
-            sheets: vec![FileEntry::of("sprites", "jpg", &files[1])],
             delta: false,
         };
         let mut segment = Segment::open(&entry, COUNTS, aligned(&files[1])).unwrap();
@@ -92,13 +96,7 @@ pub fn with_cells(
     }
     let lists = FileEntry::of("dictionaries", "bin", b"lists");
     let items = entries.iter().map(|entry| entry.home).sum();
-    let mut manifest = Manifest::new(1, String::new(), dim as u32, items, SEARCH, lists, entries);
-    manifest.sprites = Some(Sprites {
-        columns: 10,
-        rows: 10,
-        width: 160,
-        height: 90,
-    });
+    let manifest = Manifest::new(1, String::new(), dim as u32, items, SEARCH, lists, entries);
     let router = cells.map(|(cells, probes)| {
         let centroids = ShardParts {
             dim,
@@ -137,6 +135,7 @@ pub fn files(dim: usize, videos: &[Video], graph: bool) -> [Vec<u8>; 3] {
         id: ItemId::new(video.id).unwrap(),
         facts: video.facts,
         min_age: video.min_age,
+        cell: cell(video.id),
         card: format!("{{\"name\":\"{}\"}}", video.id),
     };
     let records: Vec<ItemRecord> = videos.iter().map(record).collect();

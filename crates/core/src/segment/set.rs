@@ -75,8 +75,6 @@ pub struct Wanted<'a> {
 pub struct Located<'a> {
     /// Its segment.
     pub segment: &'a Segment,
-    /// Its still among the cells of all sheets; [`Located::NO_CELL`] where it has none.
-    pub cell: u32,
     /// Its row in the segment's item table and, where the segment has vectors, its node.
     pub hit: Hit,
     /// Its number among the rows of all segments.
@@ -84,9 +82,6 @@ pub struct Located<'a> {
 }
 
 impl<'a> Located<'a> {
-    /// No still.
-    pub const NO_CELL: u32 = u32::MAX;
-
     /// The shard that its node is in.
     #[must_use]
     pub fn shard(&self) -> Option<&'a Shard> {
@@ -104,6 +99,12 @@ impl<'a> Located<'a> {
     #[must_use]
     pub fn fits(&self, filter: &Filter) -> bool {
         filter.accepts(self.segment.items(), self.hit.row as usize)
+    }
+
+    /// Its still, as [`ItemTable::cell`](crate::items::ItemTable::cell) has it.
+    #[must_use]
+    pub fn cell(&self) -> u32 {
+        self.segment.items().cell(self.hit.row as usize)
     }
 
     /// Its stored vector, at unit length.
@@ -143,8 +144,8 @@ pub struct Nearest<'a> {
 pub struct Segments {
     slots: Vec<Option<Slot>>,
     router: Option<Router>,
-    /// The number of each segment's first row, and the cell of its still.
-    firsts: Vec<(u32, Option<u32>)>,
+    /// The number of each segment's first row among all rows.
+    firsts: Vec<u32>,
 }
 
 impl Segments {
@@ -153,11 +154,10 @@ impl Segments {
     #[must_use]
     pub fn new(manifest: &Manifest, slots: Vec<Option<Slot>>, router: Option<Router>) -> Self {
         let mut first = 0u32;
-        let entries = manifest.segments.iter().enumerate();
-        let firsts = entries.map(|(number, entry)| {
+        let firsts = manifest.segments.iter().map(|entry| {
             let own = first;
             first = first.saturating_add(entry.rows);
-            (own, manifest.first_cell(number))
+            own
         });
         Self {
             firsts: firsts.collect(),
@@ -270,11 +270,10 @@ impl Segments {
     }
 
     fn located<'a>(&self, number: usize, slot: &'a Slot, hit: Hit) -> Located<'a> {
-        let (first, cell) = self.firsts.get(number).copied().unwrap_or_default();
+        let first = self.firsts.get(number).copied().unwrap_or_default();
         Located {
             segment: &slot.segment,
             number: first.saturating_add(hit.row),
-            cell: cell.map_or(Located::NO_CELL, |first| first.saturating_add(hit.row)),
             hit,
         }
     }

@@ -163,6 +163,7 @@ pub fn items(table: &ItemTable, bytes: &[u8]) {
             id,
             facts,
             min_age: table.min_age(row),
+            cell: table.cell(row),
             card: table.card(row).to_owned(),
         }
     };

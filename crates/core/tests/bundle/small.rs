@@ -67,6 +67,7 @@ pub fn items(videos: usize) -> Vec<u8> {
             },
         },
         min_age: (row % 3 > 0).then_some(6),
+        cell: if row % 2 == 0 { row as u32 } else { items::NO_CELL },
         card: format!(r#"{{"name":"Füchse {row}","creator":"Ada"}}"#),
     };
     let records: Vec<ItemRecord> = (0..videos).map(record).collect();
@@ -174,7 +175,6 @@ pub fn segment(videos: usize, [shard, items, co_watch]: [&[u8]; 3]) -> SegmentEn
         shard: FileEntry::of("shard", "bin", shard),
         items: FileEntry::of("items", "bin", items),
         co_watch: Some(FileEntry::of("cowatch", "bin", co_watch)),
-        sheets: Vec::new(),
         delta: false,
     }
 }
@@ -198,9 +198,6 @@ pub fn full_manifest() -> Manifest {
     let experiments = r#"[{"name":"variety","salt":"s1","arms":[{"name":"a"},{"name":"b","weight":2,"policy":{"lambda":1}}]}]"#;
     let mut first = segment(5, [b"shard", b"items", b"co-watch"]);
     first.home = 4;
-    first.sheets = [b"0", b"1"]
-        .map(|sheet| FileEntry::of("sprites", "jpg", sheet))
-        .to_vec();
     let mut delta = segment(2, [b"more", b"items", b""]);
     delta.delta = true;
     delta.co_watch = None;
@@ -218,6 +215,9 @@ pub fn full_manifest() -> Manifest {
         rows: 2,
         width: 160,
         height: 90,
+        sheets: [b"0", b"1"]
+            .map(|sheet| FileEntry::of("sprites", "jpg", sheet))
+            .to_vec(),
     });
     manifest.encoder = Some(EncoderRef {
         name: "mini-clip".to_owned(),

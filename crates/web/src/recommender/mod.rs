@@ -196,7 +196,7 @@ impl Recommender {
             width: sprites.width,
             height: sprites.height,
         };
-        Ok(bundle.manifest.sheets().map(sheet).collect())
+        Ok(sprites.sheets.iter().map(sheet).collect())
     }
 
     async fn enter_local(&mut self) -> Result<(), Failure> {
@@ -261,6 +261,6 @@ impl Recommender {
             None if self.recent.bundle() == Some(&bundle.name) => self.recent.candidate(id)?.cell,
             None => return None,
         };
-        Sprite::of(&bundle.manifest, cell)
+        Sprite::of(bundle.manifest.sprites.as_ref()?, cell)
     }
 }

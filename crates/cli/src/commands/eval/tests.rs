@@ -7,8 +7,8 @@ use indicatif::ProgressBar;
 use paths::RankingPath;
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::events::{Event, Label, parse_line};
-use recsys_core::items::ItemRecord;
 use recsys_core::items::dictionaries::{Counts, Dictionaries};
+use recsys_core::items::{ItemRecord, NO_CELL};
 use recsys_core::manifest::{Manifest, SearchSettings};
 use recsys_core::rng::SplitMix64;
 use serde_json::Value;
@@ -31,6 +31,7 @@ fn bundle(folder: &Path) -> Bundle {
         id: ItemId::new(format!("v{row}")).unwrap(),
         facts: ItemFacts::unknown(),
         min_age: None,
+        cell: NO_CELL,
         card: r#"{"name":"x"}"#.to_owned(),
     };
     let writer = BundleWriter::new(folder).unwrap();
@@ -39,7 +40,6 @@ fn bundle(folder: &Path) -> Bundle {
         counts: Counts::default(),
         vectors: &vectors,
         mean: &[0.0; DIM],
-        stills: &[],
     };
     let rows: Vec<u32> = (0..ITEMS as u32).collect();
     let segment = write_segment(&writer, &contents, &rows, &[], &ProgressBar::hidden()).unwrap();

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, Video};
-use recsys_core::items::ItemRecord;
 use recsys_core::items::dictionaries::Dictionaries;
+use recsys_core::items::{ItemRecord, NO_CELL};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::Path;
@@ -99,6 +99,7 @@ pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
             id: video.id.clone(),
             facts,
             min_age: video.min_age,
+            cell: NO_CELL,
             card: card(video, facts.duration_s),
         });
     }

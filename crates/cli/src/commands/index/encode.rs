@@ -75,10 +75,16 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
     let mut keep = kept.iter();
     videos.retain(|_| *keep.next().unwrap_or(&false));
 
-    let (records, dictionaries) = catalogue::records(&videos)?;
+    let (mut records, dictionaries) = catalogue::records(&videos)?;
     let dim = model.model().dim as usize;
     let vectors = encoded.iter().flat_map(|e| e.vector.iter().copied()).collect();
-    let stills = encoded.into_iter().map(|e| e.still).collect();
+    let mut stills = Vec::new();
+    for (record, one) in records.iter_mut().zip(encoded) {
+        if let Some(still) = one.still {
+            record.cell = u32::try_from(stills.len())?;
+            stills.push(still);
+        }
+    }
     Ok(Indexed {
         records,
         dictionaries,

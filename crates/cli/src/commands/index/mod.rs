@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::items::ItemRecord;
 use recsys_core::items::dictionaries::Dictionaries;
+use recsys_core::items::{ItemRecord, NO_CELL};
 use recsys_core::manifest::{EncoderRef, Manifest, SearchSettings};
 use recsys_core::npy::Matrix;
 use recsys_core::vector::UnitVector;
@@ -71,8 +71,8 @@ struct Indexed {
     vectors: Vec<f32>,
     dim: usize,
     encoder: Option<EncoderRef>,
-    /// A still a video; empty where there is no media.
-    stills: Vec<Option<RgbImage>>,
+    /// Stills; the cell of a record is its number here.
+    stills: Vec<RgbImage>,
 }
 
 /// Makes the bundle.
@@ -88,7 +88,6 @@ pub fn run(args: Args) -> Result<()> {
         counts: indexed.dictionaries.counts(),
         vectors: &indexed.vectors,
         mean: &graph::mean(&indexed.vectors, indexed.dim),
-        stills: &indexed.stills,
     };
     let (segments, cells) = shards::write(&writer, &contents, args.shards.map(usize::from), args.probes)?;
     let search = SearchSettings {
@@ -108,7 +107,7 @@ pub fn run(args: Args) -> Result<()> {
     manifest.cells = cells;
     manifest.encoder = indexed.encoder;
     if !indexed.stills.is_empty() {
-        manifest.sprites = Some(sprites::FORM);
+        manifest.sprites = Some(sprites::write(&writer, &indexed.stills)?);
     }
     writer.publish(&manifest)?;
     eprintln!(
@@ -144,6 +143,7 @@ fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Ind
                 id,
                 facts: ItemFacts::unknown(),
                 min_age: None,
+                cell: NO_CELL,
                 card,
             })
         })

@@ -7,6 +7,7 @@ mod graph;
 mod media;
 mod model;
 mod partition;
+mod progress;
 mod replay;
 mod sprites;
 
@@ -24,6 +25,10 @@ struct Cli {
 enum Command {
     /// Plan, publish and read experiments
     Ab(commands::ab::Args),
+    /// Add videos to a bundle, or replace some, by one small segment
+    Add(commands::add::Args),
+    /// Write a bundle's segments anew, without what was removed and with what was added
+    Compact(commands::compact::Args),
     /// Export training pairs for CLIP from the demo world's renderer
     DemoPairs(commands::demo_pairs::Args),
     /// Make clustered unit vectors and queries, for measuring search
@@ -42,6 +47,8 @@ enum Command {
     Policy(commands::policy::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
     Predict(commands::predict::Args),
+    /// Remove videos from a bundle
+    Remove(commands::remove::Args),
     /// Search a bundle with vectors, words or a picture
     Search(commands::search::Args),
     /// Train the ranking model on logged events
@@ -55,6 +62,8 @@ enum Command {
 fn main() -> std::process::ExitCode {
     let result = match Cli::parse().command {
         Command::Ab(args) => commands::ab::run(&args),
+        Command::Add(args) => commands::add::run(args),
+        Command::Compact(args) => commands::compact::run(args),
         Command::DemoPairs(args) => commands::demo_pairs::run(args),
         Command::DemoVectors(args) => commands::demo_vectors::run(args),
         Command::DemoWorld(args) => commands::demo_world::run(args),
@@ -64,6 +73,7 @@ fn main() -> std::process::ExitCode {
         Command::Index(args) => commands::index::run(args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::Remove(args) => commands::remove::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Tokenize(args) => commands::tokenize::run(args),
         Command::Train(args) => commands::train::run(&args),

@@ -4,7 +4,7 @@ mod read;
 mod segments;
 mod write;
 
-pub use segments::{Contents, write_segment};
+pub use segments::{Contents, Neighbours, Partitioning, write_segment, write_segments};
 pub use write::{BundleWriter, Trainable};
 
 use anyhow::{Context, Result, ensure};
@@ -15,7 +15,8 @@ use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::manifest::{self, Manifest, SearchSettings};
 use recsys_core::rerank::Ranker;
 use recsys_core::segment::{Filter, Segment, Segments, Wanted};
-use recsys_core::shard::{QueryError, Scratch, SearchStats};
+use recsys_core::shard::{QueryError, Scratch, SearchStats, Shard};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// An open bundle: every file read, held to its hash and parsed.
@@ -213,6 +214,44 @@ impl Bundle {
     pub fn neighbours(&self, row: usize) -> Vec<Neighbour> {
         let list = self.at(row).map(|(segment, place)| segment.neighbours(place.row));
         list.unwrap_or_default()
+    }
+
+    /// Whether there are co-watch lists.
+    pub fn has_co_watch(&self) -> bool {
+        let mut segments = self.manifest.segments.iter();
+        segments.any(|segment| segment.co_watch.is_some())
+    }
+
+    /// A row as it is written into an item table.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn record(&self, row: usize) -> Result<ItemRecord> {
+        let (segment, place) = self.at(row).with_context(|| format!("there is no row {row}"))?;
+        record(segment, place.row)
+    }
+
+    /// The mean that was subtracted from all vectors.
+    pub fn mean(&self) -> &[f32] {
+        let shards = self
+            .segments
+            .at_hand()
+            .filter_map(|(_, slot)| slot.segment().shard());
+        shards.map(Shard::mean).next().unwrap_or_default()
+    }
+
+    /// The rows of each segment that do not count any more once these videos are gone too, and how many videos that takes
+    /// away.
+    pub fn removed_with(&self, ids: &[&str]) -> (Vec<Vec<u32>>, usize) {
+        let rows = self.segments.at_hand().map(|(_, slot)| {
+            let items = slot.segment().items();
+            let gone: HashSet<usize> = ids.iter().filter_map(|id| items.row(id)).collect();
+            let all = 0..items.len();
+            let removed = all.filter(|row| gone.contains(row) || !slot.live().contains(*row));
+            removed.filter_map(|row| u32::try_from(row).ok()).collect()
+        });
+        let known: HashSet<usize> = ids.iter().filter_map(|id| self.row(id)).collect();
+        (rows.collect(), known.len())
     }
 
     /// Writes a row's vector into `out`, as the shard stores it (dequantised).

@@ -1,12 +1,32 @@
-//! Writing one segment of a bundle.
+//! Writing the segments of a bundle.
 
 use super::BundleWriter;
-use crate::graph;
+use crate::partition::Partition;
+use crate::{graph, progress};
 use anyhow::Result;
 use indicatif::ProgressBar;
+use recsys_core::cowatch::{self, Neighbour};
 use recsys_core::items::dictionaries::Counts;
 use recsys_core::items::{self, ItemRecord};
-use recsys_core::manifest::SegmentEntry;
+use recsys_core::manifest::{Cells, SegmentEntry};
+use recsys_core::shard::ShardParts;
+
+/// Videos of a shard where the number of shards is not given: 65 MB at 512 dimensions.
+const VIDEOS: usize = 100_000;
+
+/// Into how many shards a catalogue is split, and how many of them are asked.
+#[derive(Clone, Copy, clap::Args)]
+pub struct Partitioning {
+    /// Shards, each with a part of the item table; one for each 100,000 videos where not given
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    shards: Option<u16>,
+    /// Shards that a query is asked of, those of the nearest cells; written into the manifest
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    probes: u32,
+}
+
+/// What is watched along with the video at a row.
+pub type Neighbours<'a> = &'a dyn Fn(u32) -> Vec<Neighbour>;
 
 /// What segments are written from.
 #[derive(Clone, Copy)]
@@ -19,6 +39,50 @@ pub struct Contents<'a> {
     pub vectors: &'a [f32],
     /// The mean that is subtracted before vectors are quantised: one for all segments of a bundle.
     pub mean: &'a [f32],
+    /// Co-watch lists, where events were at hand.
+    pub neighbours: Option<Neighbours<'a>>,
+}
+
+/// Writes all segments; where there are several, also the cells that tell which of them to ask.
+///
+/// # Errors
+/// A file cannot be written, or there are too few videos for so many shards.
+pub fn write_segments(
+    writer: &BundleWriter,
+    contents: &Contents<'_>,
+    Partitioning { shards, probes }: Partitioning,
+) -> Result<(Vec<SegmentEntry>, Option<Cells>)> {
+    let n = contents.records.len();
+    let shards = shards.map_or_else(|| n.div_ceil(VIDEOS), usize::from);
+    let one = |home: &[u32], copies: &[u32]| {
+        let bar = progress::bar("graph", home.len() + copies.len());
+        let entry = write_segment(writer, contents, home, copies, &bar);
+        bar.finish_and_clear();
+        entry
+    };
+    if shards < 2 {
+        let rows: Vec<u32> = (0..u32::try_from(n)?).collect();
+        return Ok((vec![one(&rows, &[])?], None));
+    }
+    let dim = contents.mean.len();
+    let partition = Partition::make(contents.vectors, dim, shards)?;
+    let rows = partition.rows.iter();
+    let segments = rows
+        .map(|(home, copies)| one(home, copies))
+        .collect::<Result<_>>()?;
+    let centroids = ShardParts {
+        dim,
+        mean: vec![0.0; dim],
+        vectors: partition.centroids,
+        rows: (0..u32::try_from(partition.shards.len())?).collect(),
+        ..ShardParts::default()
+    };
+    let cells = Cells {
+        centroids: writer.add("cells", "bin", &centroids.to_bytes())?,
+        segments: partition.shards,
+        probes,
+    };
+    Ok((segments, Some(cells)))
 }
 
 /// Writes the segment of the videos at the rows of `home`, with copies of those at `copies`.
@@ -41,7 +105,13 @@ pub fn write_segment(
         home: u32::try_from(home.len())?,
         shard: writer.add("shard", "bin", &parts.to_bytes())?,
         items: writer.add("items", "bin", &items::to_bytes(&records, contents.counts))?,
-        co_watch: None,
+        co_watch: match contents.neighbours {
+            Some(neighbours) => {
+                let lists = cowatch::to_bytes(rows.iter().map(|row| neighbours(*row)));
+                Some(writer.add("cowatch", "bin", &lists)?)
+            }
+            None => None,
+        },
         delta: false,
     })
 }

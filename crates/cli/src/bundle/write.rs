@@ -5,7 +5,8 @@ use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::{self, Neighbour};
 use recsys_core::items;
-use recsys_core::manifest::{self, FileEntry, Manifest};
+use recsys_core::manifest::{self, FileEntry, Manifest, SegmentEntry};
+use recsys_core::removed;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -71,11 +72,28 @@ impl BundleWriter {
         Ok(entry)
     }
 
-    /// [`BundleWriter::publish`] under the next sequence, with the time of now.
-    pub fn republish(self, mut manifest: Manifest) -> Result<()> {
+    /// [`BundleWriter::publish`] under the next sequence, with the time of now. Gives the sequence.
+    fn republish(self, mut manifest: Manifest) -> Result<u64> {
         manifest.sequence = self.next_sequence()?;
         manifest.created = crate::clock::now_rfc3339();
-        self.publish(&manifest)
+        self.publish(&manifest)?;
+        Ok(manifest.sequence)
+    }
+
+    /// [`BundleWriter::republish`] with these rows of each segment as removed. Added segments of which nothing is left are
+    /// left out.
+    pub fn publish_removed(self, mut manifest: Manifest, removed: Vec<Vec<u32>>) -> Result<u64> {
+        let is_left =
+            |segment: &SegmentEntry, rows: &Vec<u32>| !segment.delta || rows.len() < segment.rows as usize;
+        let segments = manifest.segments.into_iter().zip(removed);
+        let (segments, removed): (Vec<SegmentEntry>, Vec<Vec<u32>>) =
+            segments.filter(|(segment, rows)| is_left(segment, rows)).unzip();
+        manifest.segments = segments;
+        manifest.removed = match removed.iter().all(Vec::is_empty) {
+            true => None,
+            false => Some(self.add("removed", "bin", &removed::to_bytes(&removed))?),
+        };
+        self.republish(manifest)
     }
 
     /// Moves the files to the destination, the manifest last, and removes files that no longer belong to it.
@@ -173,11 +191,11 @@ impl Bundle {
         }
         manifest.ranker = Some(writer.add("ranker", "bin", trained.ranker)?);
         manifest.model_card = Some(writer.add("modelcard", "json", trained.card)?);
-        writer.republish(manifest)
+        writer.republish(manifest).map(drop)
     }
 
     /// Publishes this bundle again under the next sequence, with a manifest that names the same files.
     pub fn republish(&self, manifest: Manifest) -> Result<()> {
-        BundleWriter::new(self.dir())?.republish(manifest)
+        BundleWriter::new(self.dir())?.republish(manifest).map(drop)
     }
 }

@@ -1,6 +1,8 @@
 //! One file a subcommand: each has `Args` and `run`.
 
 pub mod ab;
+pub mod add;
+pub mod compact;
 pub mod demo_pairs;
 pub mod demo_vectors;
 pub mod demo_world;
@@ -8,10 +10,12 @@ pub mod eval;
 pub mod features;
 pub mod import;
 pub mod index;
+mod input;
 mod log;
 pub mod policy;
 pub mod predict;
 mod python;
+pub mod remove;
 pub mod search;
 mod slates;
 pub mod tokenize;

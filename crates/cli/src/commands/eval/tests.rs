@@ -40,6 +40,7 @@ fn bundle(folder: &Path) -> Bundle {
         counts: Counts::default(),
         vectors: &vectors,
         mean: &[0.0; DIM],
+        neighbours: None,
     };
     let rows: Vec<u32> = (0..ITEMS as u32).collect();
     let segment = write_segment(&writer, &contents, &rows, &[], &ProgressBar::hidden()).unwrap();

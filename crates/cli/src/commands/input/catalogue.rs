@@ -37,13 +37,22 @@ pub fn read(path: &Path) -> Result<Vec<Video>> {
 }
 
 /// Gives each different text a code in order of first appearance.
-#[derive(Default)]
 struct Codes {
     codes: HashMap<String, usize>,
     names: Vec<String>,
 }
 
 impl Codes {
+    /// Codes that go on behind those of `names`.
+    fn behind(names: Option<&Vec<String>>) -> Self {
+        let names = names.cloned().unwrap_or_default();
+        let codes = (0..)
+            .zip(&names)
+            .map(|(code, name)| (name.clone(), code))
+            .collect();
+        Self { codes, names }
+    }
+
     fn code(&mut self, name: &str) -> usize {
         let next = self.names.len();
         let code = *self.codes.entry(name.to_owned()).or_insert(next);
@@ -60,11 +69,13 @@ impl Codes {
     }
 }
 
-/// Records and the lists that their codes index.
-pub fn records(videos: &[Video]) -> Result<(Vec<ItemRecord>, Dictionaries)> {
-    let (mut categories, mut languages, mut creators) =
-        (Codes::default(), Codes::default(), Codes::default());
-    let tags = tags(videos);
+/// Records and the lists that their codes index. Where lists are `known` already, they keep their codes, and their tags are
+/// all there are.
+pub fn records(videos: &[Video], known: Option<&Dictionaries>) -> Result<(Vec<ItemRecord>, Dictionaries)> {
+    let mut categories = Codes::behind(known.map(|lists| &lists.categories));
+    let mut languages = Codes::behind(known.map(|lists| &lists.languages));
+    let mut creators = Codes::behind(known.map(|lists| &lists.creators));
+    let tags = known.map_or_else(|| tags(videos), |lists| lists.tags.clone());
     let bits: HashMap<&str, u32> = (0..).zip(&tags).map(|(bit, tag)| (tag.as_str(), bit)).collect();
     let mut records = Vec::with_capacity(videos.len());
     for video in videos {
@@ -209,7 +220,7 @@ mod tests {
             video(r#"{"id":"c","name":"C","keywords":"drama"}"#),
             video(r#"{"id":"d","name":"D"}"#),
         ];
-        let (records, lists) = records(&videos).unwrap();
+        let (records, lists) = records(&videos, None).unwrap();
         assert_eq!(lists.tags, ["drama", "war"], "`night` and `once` stand alone");
         let bits: Vec<u64> = records.iter().map(|record| record.facts.tags).collect();
         assert_eq!(bits, [0b11, 0b11, 0b01, 0]);
@@ -223,7 +234,7 @@ mod tests {
             video(r#"{"id":"b","name":"B","genre":"y"}"#),
             video(r#"{"id":"c","name":"C","genre":"x","duration":"PT5S"}"#),
         ];
-        let (records, lists) = records(&videos).unwrap();
+        let (records, lists) = records(&videos, None).unwrap();
         assert_eq!(lists.categories, ["x", "y"]);
         assert_eq!(
             records.iter().map(|r| r.facts.category).collect::<Vec<_>>(),
@@ -232,5 +243,14 @@ mod tests {
         assert_eq!(records[1].facts.creator, ItemFacts::NO_CREATOR);
         assert_eq!(records[2].facts.duration_s, 5.0);
         assert!(records[2].card.contains("\"durationSeconds\":5"));
+        let more = [video(
+            r#"{"id":"d","name":"D","genre":"y","creator":"c2","keywords":"k"}"#,
+        )];
+        let (added, longer) = super::records(&more, Some(&lists)).unwrap();
+        assert_eq!((added[0].facts.category, added[0].facts.creator), (1, 1));
+        assert_eq!(
+            (longer.categories, longer.creators),
+            (lists.categories, vec!["c1".to_owned(), "c2".to_owned()])
+        );
     }
 }

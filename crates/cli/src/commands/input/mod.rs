@@ -1,18 +1,14 @@
-//! `recsys index`.
+//! Videos as `recsys index` and `recsys add` take them: a catalogue with its media, or vectors that the user already has.
 
 mod catalogue;
 mod encode;
-mod shards;
 
-use crate::bundle::{BundleWriter, Contents};
-use crate::{clock, graph, sprites};
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
-use indicatif::{ProgressBar, ProgressStyle};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::items::{ItemRecord, NO_CELL};
-use recsys_core::manifest::{EncoderRef, Manifest, SearchSettings};
+use recsys_core::manifest::EncoderRef;
 use recsys_core::npy::Matrix;
 use recsys_core::vector::UnitVector;
 use std::path::{Path, PathBuf};
@@ -20,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// A catalogue, or vectors and ids.
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("input").required(true).multiple(true).args(["catalogue", "vectors"])))]
-pub struct Args {
+pub struct InputArgs {
     /// The catalogue: schema.org VideoObjects as JSON Lines; media paths are relative to its folder. With --vectors no
     /// media is read
     #[arg(long)]
@@ -31,9 +27,6 @@ pub struct Args {
     /// Ids of the vectors, one a line
     #[arg(long, requires = "vectors")]
     ids: Option<PathBuf>,
-    /// The bundle's folder: new, empty, or an older bundle to be replaced
-    #[arg(long)]
-    out: PathBuf,
     /// Directory of the CLIP model
     #[arg(long, default_value = "models/mini-clip")]
     model: PathBuf,
@@ -46,88 +39,41 @@ pub struct Args {
     /// Leave out videos whose media cannot be read, instead of stopping
     #[arg(long)]
     skip_bad: bool,
-    /// Width of the graph walk, written into the manifest
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    ef: u32,
-    /// Shards of at most this many videos are scanned, not walked; written into the manifest
-    #[arg(long, default_value_t = 5000)]
-    flat_up_to: u32,
-    /// Shards; one for each 100,000 videos where not given
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    shards: Option<u16>,
-    /// Shards that a query is asked of, those of the nearest cells; written into the manifest
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    probes: u32,
     /// Worker threads; the number of cores where not given
     #[arg(long)]
     threads: Option<usize>,
 }
 
-/// What both ways of indexing lead to.
-struct Indexed {
-    records: Vec<ItemRecord>,
-    dictionaries: Dictionaries,
+/// Videos that were read.
+pub struct Input {
+    pub records: Vec<ItemRecord>,
+    /// What their codes name.
+    pub dictionaries: Dictionaries,
     /// n × dim, unit length.
-    vectors: Vec<f32>,
-    dim: usize,
-    encoder: Option<EncoderRef>,
+    pub vectors: Vec<f32>,
+    pub dim: usize,
+    /// The model that made the vectors, where one did.
+    pub encoder: Option<EncoderRef>,
     /// Stills; the cell of a record is its number here.
-    stills: Vec<RgbImage>,
+    pub stills: Vec<RgbImage>,
 }
 
-/// Makes the bundle.
-pub fn run(args: Args) -> Result<()> {
-    let writer = BundleWriter::new(&args.out)?;
-    let indexed = match (&args.catalogue, &args.vectors, &args.ids) {
-        (catalogue, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref())?,
-        (Some(path), ..) => encode::catalogue(&args, path)?,
+/// Reads the videos. Codes go on from those of the dictionaries that are `known` already.
+pub fn read(args: &InputArgs, known: Option<&Dictionaries>) -> Result<Input> {
+    match (&args.catalogue, &args.vectors, &args.ids) {
+        (catalogue, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref(), known),
+        (Some(path), ..) => encode::catalogue(args, path, known),
         _ => anyhow::bail!("expected --catalogue, or --vectors and --ids"),
-    };
-    let contents = Contents {
-        records: &indexed.records,
-        counts: indexed.dictionaries.counts(),
-        vectors: &indexed.vectors,
-        mean: &graph::mean(&indexed.vectors, indexed.dim),
-    };
-    let (segments, cells) = shards::write(&writer, &contents, args.shards.map(usize::from), args.probes)?;
-    let search = SearchSettings {
-        ef: args.ef,
-        flat_up_to: args.flat_up_to,
-    };
-    let (dim, n) = (u32::try_from(indexed.dim)?, u32::try_from(indexed.records.len())?);
-    let mut manifest = Manifest::new(
-        writer.next_sequence()?,
-        clock::now_rfc3339(),
-        dim,
-        n,
-        search,
-        writer.add("dictionaries", "bin", &indexed.dictionaries.to_bytes())?,
-        segments,
-    );
-    manifest.cells = cells;
-    manifest.encoder = indexed.encoder;
-    if !indexed.stills.is_empty() {
-        manifest.sprites = Some(sprites::write(&writer, &indexed.stills)?);
     }
-    writer.publish(&manifest)?;
-    eprintln!(
-        "{}: {n} videos of {dim} dimensions, sequence {}",
-        args.out.display(),
-        manifest.sequence
-    );
-    Ok(())
-}
-
-/// A progress bar with rate and remaining time; silent where standard error is no terminal.
-fn progress(what: &'static str, n: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {per_sec} {eta} left");
-    ProgressBar::new(n as u64)
-        .with_prefix(what)
-        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Vectors and ids; what else is known of a video from the catalogue, where there is one.
-fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Indexed> {
+fn from_vectors(
+    vectors: &Path,
+    ids: &Path,
+    videos: Option<&Path>,
+    known: Option<&Dictionaries>,
+) -> Result<Input> {
     let bytes = std::fs::read(vectors).with_context(|| format!("{}: cannot read it", vectors.display()))?;
     let matrix = Matrix::parse(&bytes).with_context(|| vectors.display().to_string())?;
     drop(bytes);
@@ -170,10 +116,10 @@ fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Ind
         unit.extend(found.as_slice());
     }
     let (records, dictionaries) = match videos {
-        Some(path) => described(&records, path)?,
-        None => (records, Dictionaries::default()),
+        Some(path) => described(&records, path, known)?,
+        None => (records, known.cloned().unwrap_or_default()),
     };
-    Ok(Indexed {
+    Ok(Input {
         records,
         dictionaries,
         vectors: unit,
@@ -184,9 +130,13 @@ fn from_vectors(vectors: &Path, ids: &Path, videos: Option<&Path>) -> Result<Ind
 }
 
 /// The records of a catalogue's videos in the order of `records`, which name them all.
-fn described(records: &[ItemRecord], path: &Path) -> Result<(Vec<ItemRecord>, Dictionaries)> {
+fn described(
+    records: &[ItemRecord],
+    path: &Path,
+    known: Option<&Dictionaries>,
+) -> Result<(Vec<ItemRecord>, Dictionaries)> {
     let videos = catalogue::read(path)?;
-    let (described, dictionaries) = catalogue::records(&videos)?;
+    let (described, dictionaries) = catalogue::records(&videos, known)?;
     let mut by_id: std::collections::HashMap<ItemId, ItemRecord> = described
         .into_iter()
         .map(|record| (record.id.clone(), record))

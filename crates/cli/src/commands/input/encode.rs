@@ -1,13 +1,14 @@
 //! Vector generation: media → key frames → CLIP → one unit vector a video.
 
-use super::{Args, Indexed, catalogue, progress};
+use super::{Input, InputArgs, catalogue};
 use crate::media::{self, Picture};
 use crate::model::ModelDir;
-use crate::sprites;
+use crate::{progress, sprites};
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use recsys_core::catalogue::Video;
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
+use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::vector::{UnitVector, mean_direction};
 use std::path::Path;
 use std::sync::Mutex;
@@ -20,7 +21,7 @@ struct Encoded {
 }
 
 /// Encodes every video of a catalogue.
-pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
+pub fn catalogue(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) -> Result<Input> {
     ensure!(
         (0.0..=1.0).contains(&args.title_weight),
         "--title-weight {}: expected 0 to 1",
@@ -30,7 +31,7 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
     let base = path.parent().unwrap_or(Path::new("."));
     let model = ModelDir::open(&args.model)?;
     let (text, image) = (model.text()?, model.image()?);
-    let bar = progress("encode", videos.len());
+    let bar = progress::bar("encode", videos.len());
 
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<Encoded>>>> = Mutex::new(videos.iter().map(|_| None).collect());
@@ -75,7 +76,7 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
     let mut keep = kept.iter();
     videos.retain(|_| *keep.next().unwrap_or(&false));
 
-    let (mut records, dictionaries) = catalogue::records(&videos)?;
+    let (mut records, dictionaries) = catalogue::records(&videos, known)?;
     let dim = model.model().dim as usize;
     let vectors = encoded.iter().flat_map(|e| e.vector.iter().copied()).collect();
     let mut stills = Vec::new();
@@ -85,7 +86,7 @@ pub fn catalogue(args: &Args, path: &Path) -> Result<Indexed> {
             stills.push(still);
         }
     }
-    Ok(Indexed {
+    Ok(Input {
         records,
         dictionaries,
         vectors,
@@ -122,7 +123,7 @@ fn report(failures: &[String], skip: bool) -> Result<()> {
 fn encode(
     video: &Video,
     base: &Path,
-    args: &Args,
+    args: &InputArgs,
     text: &TextEncoder,
     image: &ImageEncoder,
 ) -> Result<Encoded> {

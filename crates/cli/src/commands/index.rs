@@ -1,0 +1,67 @@
+//! `recsys index`.
+
+use super::input;
+use crate::bundle::{BundleWriter, Contents, Partitioning, write_segments};
+use crate::{clock, graph, sprites};
+use anyhow::Result;
+use recsys_core::manifest::{Manifest, SearchSettings};
+use std::path::PathBuf;
+
+/// A catalogue, or vectors and ids.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    input: input::InputArgs,
+    /// The bundle's folder: new, empty, or an older bundle to be replaced
+    #[arg(long)]
+    out: PathBuf,
+    /// Width of the graph walk, written into the manifest
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    ef: u32,
+    /// Shards of at most this many videos are scanned, not walked; written into the manifest
+    #[arg(long, default_value_t = 5000)]
+    flat_up_to: u32,
+    #[command(flatten)]
+    partitioning: Partitioning,
+}
+
+/// Makes the bundle.
+pub fn run(args: Args) -> Result<()> {
+    let writer = BundleWriter::new(&args.out)?;
+    let input = input::read(&args.input, None)?;
+    let contents = Contents {
+        records: &input.records,
+        counts: input.dictionaries.counts(),
+        vectors: &input.vectors,
+        mean: &graph::mean(&input.vectors, input.dim),
+        neighbours: None,
+    };
+    let (segments, cells) = write_segments(&writer, &contents, args.partitioning)?;
+    let search = SearchSettings {
+        ef: args.ef,
+        flat_up_to: args.flat_up_to,
+    };
+    let (dim, n) = (u32::try_from(input.dim)?, u32::try_from(input.records.len())?);
+    let mut manifest = Manifest::new(
+        writer.next_sequence()?,
+        clock::now_rfc3339(),
+        dim,
+        n,
+        search,
+        writer.add("dictionaries", "bin", &input.dictionaries.to_bytes())?,
+        segments,
+    );
+    manifest.cells = cells;
+    manifest.encoder = input.encoder;
+    if !input.stills.is_empty() {
+        manifest.sprites = Some(sprites::write(&writer, &input.stills)?);
+    }
+    writer.publish(&manifest)?;
+    eprintln!(
+        "{}: {n} videos of {dim} dimensions in {} segment(s), sequence {}",
+        args.out.display(),
+        manifest.segments.len(),
+        manifest.sequence
+    );
+    Ok(())
+}

@@ -12,7 +12,7 @@ mod bundle;
 use bundle::{holds, small};
 use peak_alloc::PeakAlloc;
 use recsys_core::bytes::{AlignedBytes, Sink};
-use recsys_core::candidates::{Candidates, Slice, Source};
+use recsys_core::candidates::{Answer, Candidates, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId, Video};
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::items::ItemTable;
@@ -248,15 +248,15 @@ impl Bundle {
     }
 
     fn send(&self, hits: &[Located<'_>]) {
-        let slice = Slice {
+        let answer = Answer {
             dim: DIM,
-            hits,
+            entries: hits,
             source: Source::Personal,
             bundle: "b",
             degraded: None,
         };
-        let sent = Candidates::parse(&slice.to_bytes()).unwrap();
-        assert_eq!(format!("{sent:?}"), format!("{:?}", slice.collect()));
+        let sent = Candidates::parse(&answer.to_bytes()).unwrap();
+        assert_eq!(format!("{sent:?}"), format!("{:?}", answer.collect()));
         holds::candidates(&sent);
         self.rank(&sent);
     }

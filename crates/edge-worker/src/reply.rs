@@ -1,7 +1,7 @@
 //! Answers.
 
 use crate::bundle::Loaded;
-use recsys_core::candidates::{MEDIA_TYPE, Slice, Source};
+use recsys_core::candidates::{Answer, MEDIA_TYPE, Source};
 use recsys_core::segment::{Located, Matching};
 use recsys_core::shard::SearchStats;
 use serde_json::{Map, Value, json};
@@ -23,14 +23,14 @@ pub struct Found<'a> {
 
 /// The answer in the binary layout.
 pub fn binary(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
-    let slice = Slice {
+    let answer = Answer {
         dim: bundle.manifest.dim as usize,
-        hits: &found.hits,
+        entries: &found.hits,
         source: found.source,
         bundle: &bundle.id,
         degraded: found.degraded.as_deref(),
     };
-    with_type(slice.to_bytes(), MEDIA_TYPE, "no-store")
+    with_type(answer.to_bytes(), MEDIA_TYPE, "no-store")
 }
 
 /// The answer as JSON.

@@ -4,7 +4,7 @@
 use crate::failure::Failure;
 use crate::net::Net;
 use recsys_core::bytes::AlignedBytes;
-use recsys_core::candidates::{Candidate, Candidates, Slice, Source};
+use recsys_core::candidates::{Answer, Candidate, Candidates, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::items::dictionaries::DictionaryFile;
@@ -218,13 +218,13 @@ impl Local {
     }
 
     fn collect(&self, hits: &[Located<'_>], source: Source) -> Candidates {
-        let slice = Slice {
+        let answer = Answer {
             dim: self.dim,
-            hits,
+            entries: hits,
             source,
             bundle: &self.name,
             degraded: None,
         };
-        slice.collect()
+        answer.collect()
     }
 }

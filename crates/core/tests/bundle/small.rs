@@ -1,7 +1,7 @@
 //! Small valid files of every kind, made by the formats' own writers.
 
 use recsys_core::bytes::AlignedBytes;
-use recsys_core::candidates::{Slice, Source};
+use recsys_core::candidates::{Answer, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::{self, CoWatchCounts};
 use recsys_core::features::FEATURES;
@@ -157,9 +157,9 @@ pub fn candidates(videos: usize, dim: usize, degraded: Option<&str>) -> Vec<u8> 
     };
     let query = vec![0.5; dim];
     let nearest = segments.nearest(&query, &manifest.search, &wanted, &mut Scratch::default());
-    Slice {
+    Answer {
         dim,
-        hits: &nearest.unwrap().found,
+        entries: &nearest.unwrap().found,
         source: Source::Search,
         bundle: "0123456789abcdef",
         degraded,

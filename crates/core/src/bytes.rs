@@ -6,6 +6,7 @@
 use bytemuck::Pod;
 use std::fmt::Display;
 use std::ops::Range;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Sections start at a multiple of this many bytes, so that any number type can be viewed in place.
@@ -32,10 +33,10 @@ pub struct FormatError {
 /// The remedy of most damage.
 pub const REBUILD: &str = "the file is damaged or of another version: fetch it again, or rebuild the bundle";
 
-/// A file's bytes, aligned for any number type, in memory that is allocated once.
+/// A file's bytes, aligned for any number type, in memory that is allocated once; clones share it.
 #[derive(Clone, Default)]
 pub struct AlignedBytes {
-    words: Vec<u128>,
+    words: Arc<Vec<u128>>,
     len: usize,
 }
 
@@ -44,7 +45,7 @@ impl AlignedBytes {
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
         Self {
-            words: vec![0; len.div_ceil(ALIGN)],
+            words: Arc::new(vec![0; len.div_ceil(ALIGN)]),
             len,
         }
     }
@@ -60,15 +61,16 @@ impl AlignedBytes {
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        let all: &[u8] = bytemuck::cast_slice(&self.words);
+        let all: &[u8] = bytemuck::cast_slice(self.words.as_slice());
         all.get(..self.len).unwrap_or(all)
     }
 
-    /// The bytes, for filling.
+    /// The bytes, for filling; copied first where a clone shares them.
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         let len = self.len;
-        let all: &mut [u8] = bytemuck::cast_slice_mut(&mut self.words);
+        let words = Arc::make_mut(&mut self.words);
+        let all: &mut [u8] = bytemuck::cast_slice_mut(words.as_mut_slice());
         let end = len.min(all.len());
         all.get_mut(..end).unwrap_or_default()
     }

@@ -1,22 +1,27 @@
 //! Candidate retrieval in a Cloudflare Worker.
 //!
-//! `routes` answers requests, `query` parses them, `bundle` loads and keeps the bundle, `encoder` asks the encoder
-//! behind its service binding, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer;
+//! `routes` answers requests, `query` parses them, `retrieval` finds candidates: in the `bundle` that is loaded and kept,
+//! and in the workers of `groups`, a `hit` being from either. `encoder` asks the encoder behind its service binding,
+//! `config` reads the worker's settings, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer;
 //! where the owner turned them on, `aggregates` adds up counts that have no viewer in them.
 
 mod aggregates;
 mod bundle;
+mod config;
 mod encoder;
+mod groups;
+mod hit;
 mod problem;
 mod query;
 mod reply;
+mod retrieval;
 mod routes;
 
 use worker::{Context, Env, Request, Response, event};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _: Context) -> worker::Result<Response> {
-    match routes::answer(request, &env).await {
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    match routes::answer(request, &env, &context).await {
         Ok(response) => Ok(response),
         Err(problem) => problem.response(),
     }

@@ -1,5 +1,6 @@
 //! From a request's bytes to a typed query.
 
+use crate::groups::Question;
 use crate::problem::Problem;
 use futures_util::StreamExt;
 use recsys_core::aggregates::Batch;
@@ -8,6 +9,7 @@ use recsys_core::catalogue::ItemId;
 use recsys_core::json;
 use recsys_core::segment::Conditions;
 use serde::Deserialize;
+use serde_json::Value;
 use worker::Request;
 
 /// The most bytes of a JSON body.
@@ -49,8 +51,8 @@ pub struct Recs {
     pub k: usize,
     /// Ids that must not come.
     pub exclude: Vec<ItemId>,
-    /// What must hold of every result.
-    pub filter: Conditions,
+    /// What must hold of every result, as it was written and as it was read.
+    pub filter: (Option<Value>, Conditions),
     /// Whether the binary layout was asked for.
     pub binary: bool,
 }
@@ -64,7 +66,7 @@ struct RecsBody {
     k: Option<u32>,
     #[serde(default)]
     exclude: Vec<String>,
-    filter: Option<serde_json::Value>,
+    filter: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +74,7 @@ struct RecsBody {
 struct SearchBody {
     text: String,
     k: Option<u32>,
-    filter: Option<serde_json::Value>,
+    filter: Option<Value>,
 }
 
 /// The query of `POST /v1/recs`.
@@ -109,7 +111,7 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
             query: Query::Picture(bytes, kind),
             k: count(None)?,
             exclude: Vec::new(),
-            filter: Conditions::default(),
+            filter: Default::default(),
             binary,
         });
     }
@@ -121,6 +123,14 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
         filter: conditions(body.filter)?,
         binary,
     })
+}
+
+/// What another worker asks of this one, `POST /v1/segments`.
+pub async fn question(request: &mut Request) -> Result<(Question, Conditions), Problem> {
+    let mut question: Question = body_json(request).await?;
+    let (filter, conditions) = conditions(question.filter.take())?;
+    question.filter = filter;
+    Ok((question, conditions))
 }
 
 /// The counts of `POST /v1/aggregates`.
@@ -156,7 +166,7 @@ pub fn search_by_url(request: &Request) -> Result<Recs, Problem> {
         query: Query::Text(words(text)?),
         k: count(k)?,
         exclude: Vec::new(),
-        filter: Conditions::default(),
+        filter: Default::default(),
         binary: wants_binary(request)?,
     })
 }
@@ -225,11 +235,13 @@ fn count(k: Option<u32>) -> Result<usize, Problem> {
     }
 }
 
-fn conditions(filter: Option<serde_json::Value>) -> Result<Conditions, Problem> {
+fn conditions(filter: Option<Value>) -> Result<(Option<Value>, Conditions), Problem> {
     let Some(filter) = filter else {
-        return Ok(Conditions::default());
+        return Ok((None, Conditions::default()));
     };
-    json::read(&filter.to_string()).map_err(|error| Problem::refused(format!("`filter`: {error}")))
+    let conditions = json::read(&filter.to_string());
+    let conditions = conditions.map_err(|error| Problem::refused(format!("`filter`: {error}")))?;
+    Ok((Some(filter), conditions))
 }
 
 fn ids(field: &str, list: Vec<String>) -> Result<Vec<ItemId>, Problem> {

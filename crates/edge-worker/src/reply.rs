@@ -1,52 +1,77 @@
 //! Answers.
 
 use crate::bundle::Loaded;
-use recsys_core::candidates::{Answer, MEDIA_TYPE, Source};
-use recsys_core::segment::{Located, Matching};
+use crate::groups;
+use crate::hit::Hit;
+use recsys_core::candidates::{Answer, Entry, MEDIA_TYPE, Source};
+use recsys_core::segment::Matching;
 use recsys_core::shard::SearchStats;
 use serde_json::{Map, Value, json};
 use worker::{Headers, Response, Result};
 
 /// What retrieval found.
+#[derive(Clone, Debug, Default)]
 pub struct Found<'a> {
     /// The hits, best first.
-    pub hits: Vec<Located<'a>>,
-    /// Where they come from.
-    pub source: Source,
+    pub hits: Vec<Hit<'a>>,
     /// Why this is less than was asked for, where it is.
     pub degraded: Option<String>,
     /// What the search cost, where there was one.
     pub stats: Option<SearchStats>,
     /// How many videos fit, where a filter was given.
     pub matching: Option<Matching>,
+    /// How many segments that should have been asked were not.
+    pub missing: usize,
 }
 
-/// The answer in the binary layout.
-pub fn binary(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
+/// The answer, in the binary layout or as JSON.
+pub fn of(bundle: &Loaded, found: &Found<'_>, source: Source, binary: bool) -> Result<Response> {
+    match binary {
+        true => with_type(bytes(bundle, found, source), MEDIA_TYPE, "no-store"),
+        false => json(bundle, found, source),
+    }
+}
+
+fn bytes(bundle: &Loaded, found: &Found<'_>, source: Source) -> Vec<u8> {
     let answer = Answer {
         dim: bundle.manifest.dim as usize,
         entries: &found.hits,
-        source: found.source,
+        source,
         bundle: &bundle.id,
         degraded: found.degraded.as_deref(),
     };
-    with_type(answer.to_bytes(), MEDIA_TYPE, "no-store")
+    answer.to_bytes()
+}
+
+/// The answer for the worker in front, which adds it to others.
+pub fn to_worker(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
+    let answer = with_type(bytes(bundle, found, Source::Personal), MEDIA_TYPE, "no-store")?;
+    let stats = found.stats.unwrap_or_default();
+    let counts = groups::Found {
+        distances: stats.distances,
+        graph: stats.graph,
+        missing: found.missing,
+        matching: found.matching.map(|matching| matching.videos),
+        complete: found.matching.is_some_and(|matching| matching.complete),
+    };
+    let headers = answer.headers().clone();
+    headers.set(groups::FOUND_HEADER, &serde_json::to_string(&counts)?)?;
+    Ok(answer.with_headers(headers))
 }
 
 /// The answer as JSON.
-pub fn json(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
-    let item = |located: &Located<'_>| {
-        let card = located.segment.items().card(located.hit.row as usize);
+fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Result<Response> {
+    let item = |hit: &Hit<'_>| {
         // A card that is no object shows nothing, which is what is known then.
-        let mut item: Map<String, Value> = serde_json::from_str(card).unwrap_or_default();
-        item.insert("id".to_owned(), located.id().into());
-        item.insert("score".to_owned(), located.hit.score.into());
+        let mut item: Map<String, Value> = serde_json::from_str(hit.card()).unwrap_or_default();
+        item.insert("id".to_owned(), hit.id().into());
+        item.insert("score".to_owned(), hit.score().into());
         Value::Object(item)
     };
     let mut body = json!({
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
-        "source": found.source,
+        "source": source,
         "items": found.hits.iter().map(item).collect::<Vec<_>>(),
     });
     if let Some(body) = body.as_object_mut() {

@@ -1,34 +1,39 @@
 //! Paths and what they do.
 
 use crate::aggregates;
-use crate::bundle::{self, Loaded};
+use crate::bundle::{self, Call, Loaded};
+use crate::config::Config;
 use crate::encoder;
+use crate::groups::Question;
 use crate::problem::Problem;
 use crate::query::{self, Query, Recs};
 use crate::reply::{self, Found};
+use crate::retrieval::{Retrieval, Wish};
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
-use recsys_core::segment::{Filter, Located, Wanted};
+use recsys_core::segment::Conditions;
 use recsys_core::session::WINDOW;
 use recsys_core::vector::{UnitVector, mean_direction};
 use std::rc::Rc;
-use worker::{Env, Method, Request, Response};
+use worker::{Context, Env, Method, Request, Response};
 
 /// Answers a request.
-pub async fn answer(mut request: Request, env: &Env) -> Result<Response, Problem> {
+pub async fn answer(mut request: Request, env: &Env, context: &Context) -> Result<Response, Problem> {
     let (path, method) = (request.path(), request.method());
+    let config = Config::of(env).map_err(Problem::unavailable)?;
+    let call = &Call { env, context, config };
     match (path.as_str(), method) {
         ("/v1/recs" | "/recs", Method::Post) => {
             let asked = query::recs(&mut request).await?;
-            recommend(env, asked).await
+            recommend(call, asked).await
         }
         ("/v1/search", Method::Post) => {
             let asked = query::search(&mut request).await?;
-            recommend(env, asked).await
+            recommend(call, asked).await
         }
-        ("/v1/search", Method::Get) => recommend(env, query::search_by_url(&request)?).await,
+        ("/v1/search", Method::Get) => recommend(call, query::search_by_url(&request)?).await,
         ("/v1/manifest", Method::Get) => {
-            let bundle = loaded(env).await?;
+            let bundle = loaded(call).await?;
             Ok(reply::with_type(
                 bundle.manifest_bytes.clone(),
                 "application/json",
@@ -38,10 +43,14 @@ pub async fn answer(mut request: Request, env: &Env) -> Result<Response, Problem
         ("/v1/aggregates", Method::Post) => {
             aggregates::check_on(env)?;
             let batch = query::batch(&mut request).await?;
-            aggregates::add(env, &*loaded(env).await?, batch).await
+            aggregates::add(call, loaded(call).await?, batch).await
         }
         ("/v1/aggregates", Method::Get) => aggregates::export(env, &request).await,
-        ("/healthz", Method::Get) => health(env).await,
+        ("/v1/segments", Method::Post) if call.config.segments.is_some() => {
+            let (question, conditions) = query::question(&mut request).await?;
+            segments(call, question, conditions).await
+        }
+        ("/healthz", Method::Get) => health(call).await,
         ("/v1/recs" | "/recs", _) => Err(Problem::method("POST")),
         ("/v1/search" | "/v1/aggregates", _) => Err(Problem::method("GET, POST")),
         ("/v1/manifest" | "/healthz", _) => Err(Problem::method("GET")),
@@ -49,13 +58,13 @@ pub async fn answer(mut request: Request, env: &Env) -> Result<Response, Problem
     }
 }
 
-async fn loaded(env: &Env) -> Result<Rc<Loaded>, Problem> {
-    bundle::current(env).await.map_err(Problem::unavailable)
+async fn loaded(call: &Call<'_>) -> Result<Rc<Loaded>, Problem> {
+    bundle::current(call).await.map_err(Problem::unavailable)
 }
 
-async fn health(env: &Env) -> Result<Response, Problem> {
-    let bundle = loaded(env).await?;
-    let encoder = if encoder::ready(env).await {
+async fn health(call: &Call<'_>) -> Result<Response, Problem> {
+    let bundle = loaded(call).await?;
+    let encoder = if encoder::ready(call.env).await {
         "ready"
     } else {
         "missing"
@@ -66,7 +75,8 @@ async fn health(env: &Env) -> Result<Response, Problem> {
         "sequence": bundle.manifest.sequence,
         "items": bundle.manifest.items,
         "encoder": encoder,
-        "degraded": bundle.fault,
+        "degraded": bundle.fault(),
+        "segments": { "atHand": bundle.segments.borrow().at_hand().count(), "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
     });
     Ok(reply::with_type(
@@ -84,99 +94,117 @@ fn memory_bytes() -> usize {
     return 0;
 }
 
-async fn recommend(env: &Env, asked: Recs) -> Result<Response, Problem> {
-    let bundle = loaded(env).await?;
-    let made_by = bundle.manifest.encoder.as_ref();
-    let filter = asked.filter.resolve(&bundle.dictionaries);
-    let mut exclude: Vec<&str> = asked.exclude.iter().map(ItemId::as_str).collect();
-    if let Query::Recent(ids) = &asked.query {
-        exclude.extend(ids.iter().map(ItemId::as_str));
+async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
+    let bundle = loaded(call).await?;
+    let made_by = bundle.manifest.encoder.clone();
+    let (env, made_by) = (call.env, made_by.as_ref());
+    let ids = |ids: &[ItemId]| -> Vec<String> { ids.iter().map(|id| id.as_str().to_owned()).collect() };
+    let mut exclude = ids(&asked.exclude);
+    if let Query::Recent(recent) = &asked.query {
+        exclude.extend(ids(recent));
     }
-    let wanted = Wanted {
-        k: asked.k,
-        filter: &filter,
-        exclude: &exclude,
+    let retrieval = Retrieval {
+        call,
+        bundle,
+        wish: Wish {
+            k: asked.k,
+            filter: asked.filter,
+            exclude,
+        },
     };
-    let mut found = match &asked.query {
-        Query::Vector(vector) => nearest(&bundle, vector, &wanted, Source::Personal)?,
-        Query::Text(text) => {
-            let vector = encoder::text(env, made_by, text).await?;
-            nearest(&bundle, &vector, &wanted, Source::Search)?
+    let mut note = None;
+    let (vector, source) = match &asked.query {
+        Query::Vector(vector) => (Some(vector.clone()), Source::Personal),
+        Query::Text(text) => (Some(encoder::text(env, made_by, text).await?), Source::Search),
+        Query::Picture(bytes, kind) => (
+            Some(encoder::picture(env, made_by, bytes, kind).await?),
+            Source::Search,
+        ),
+        Query::Recent(recent) if !recent.is_empty() => {
+            let newest_first = ids(recent).into_iter().rev().collect();
+            let (mut vectors, fault) = retrieval.vectors(newest_first).await;
+            vectors.truncate(WINDOW);
+            let mean = mean_direction(&vectors);
+            if mean.is_none() {
+                let unknown = || "none of the ids in `recent` is in this bundle".to_owned();
+                note = Some(fault.unwrap_or_else(unknown));
+            }
+            (mean.map(UnitVector::into_vec), Source::Personal)
         }
-        Query::Picture(bytes, kind) => {
-            let vector = encoder::picture(env, made_by, bytes, kind).await?;
-            nearest(&bundle, &vector, &wanted, Source::Search)?
+        Query::Recent(_) | Query::Nothing => (None, Source::Popular),
+    };
+    call.begin_again();
+    let pins = match asked.binary && source != Source::Search {
+        // The binary layout is for a browser that ranks; other clients get what they asked for.
+        true => Some(retrieval.pinned().await),
+        false => None,
+    };
+    let pins = pins.as_ref();
+    if let Some(vector) = &vector {
+        let gathered = retrieval.near(vector).await?;
+        let answer = retrieval.finish(&gathered, Some(vector), pins, |found| {
+            if found.hits.is_empty() && found.missing > 0 {
+                return Err(found.degraded.clone());
+            }
+            Ok(reply::of(&retrieval.bundle, found, source, asked.binary))
+        })?;
+        match answer {
+            Ok(answer) => return Ok(answer?),
+            Err(fault) => note = fault,
         }
-        Query::Recent(ids) if !ids.is_empty() => recent(&bundle, ids, &wanted)?,
-        Query::Recent(_) | Query::Nothing => popular(&bundle, &wanted, None),
+    }
+    // Popular videos where nothing was asked for, or none that should be asked has its vectors.
+    let gathered = retrieval.popular().await;
+    let answer = retrieval.finish(&gathered, None, pins, |found| {
+        let found = Found {
+            degraded: note.or_else(|| found.degraded.clone()),
+            ..found.clone()
+        };
+        reply::of(&retrieval.bundle, &found, Source::Popular, asked.binary)
+    })?;
+    Ok(answer?)
+}
+
+/// What the worker in front asks of this one.
+async fn segments(call: &Call<'_>, question: Question, conditions: Conditions) -> Result<Response, Problem> {
+    let mut bundle = loaded(call).await?;
+    if bundle.id != question.bundle {
+        bundle = bundle::look_again(call).await.map_err(Problem::unavailable)?;
+    }
+    if bundle.id != question.bundle {
+        let detail = format!("this worker serves bundle {}, not {}", bundle.id, question.bundle);
+        return Err(Problem::unavailable(detail));
+    }
+    let Question {
+        k,
+        vector,
+        segments,
+        find,
+        filter,
+        exclude,
+        ..
+    } = question;
+    let retrieval = Retrieval {
+        call,
+        bundle,
+        wish: Wish {
+            k,
+            filter: (filter, conditions),
+            exclude,
+        },
     };
-    // The binary layout is for a browser that ranks; other clients get what they asked for.
-    if asked.binary && found.source != Source::Search {
-        add_pinned(&bundle, &filter, &mut found);
-    }
-    Ok(if asked.binary {
-        reply::binary(&bundle, &found)?
-    } else {
-        reply::json(&bundle, &found)?
-    })
-}
-
-/// Near to the mean of the last known ids, newest last.
-fn recent<'a>(bundle: &'a Loaded, ids: &[ItemId], wanted: &Wanted<'_>) -> Result<Found<'a>, Problem> {
-    let newest_first = ids.iter().rev().map(ItemId::as_str);
-    let located = bundle.segments.find(newest_first);
-    let vectors: Vec<UnitVector> = located.iter().filter_map(Located::vector).take(WINDOW).collect();
-    let reason = match mean_direction(&vectors) {
-        Some(mean) => return nearest(bundle, mean.as_slice(), wanted, Source::Personal),
-        None if bundle.fault.is_some() => bundle.fault.clone(),
-        None => Some("none of the ids in `recent` is in this bundle".to_owned()),
+    let (gathered, found_ids) = match find {
+        Some(ids) => (retrieval.popular().await, Some(ids)),
+        None if vector.is_some() => (retrieval.only(&segments).await, None),
+        None => (retrieval.popular().await, None),
     };
-    Ok(popular(bundle, wanted, reason))
-}
-
-/// The nearest videos of the segments at hand; popular ones where none that should be asked has its vectors.
-fn nearest<'a>(
-    bundle: &'a Loaded,
-    vector: &[f32],
-    wanted: &Wanted<'_>,
-    source: Source,
-) -> Result<Found<'a>, Problem> {
-    let mut scratch = bundle.scratch.borrow_mut();
-    let settings = &bundle.manifest.search;
-    let nearest = bundle.segments.nearest(vector, settings, wanted, &mut scratch);
-    let nearest = nearest.map_err(|e| Problem::refused(e.to_string()))?;
-    if nearest.found.is_empty() && nearest.missing > 0 {
-        return Ok(popular(bundle, wanted, bundle.fault.clone()));
-    }
-    Ok(Found {
-        hits: nearest.found,
-        source,
-        degraded: bundle.fault.clone(),
-        stats: Some(nearest.stats),
-        matching: nearest.matching,
-    })
-}
-
-/// The most popular videos.
-fn popular<'a>(bundle: &'a Loaded, wanted: &Wanted<'_>, degraded: Option<String>) -> Found<'a> {
-    let popular = bundle.segments.popular(wanted);
-    Found {
-        hits: popular.found,
-        source: Source::Popular,
-        degraded,
-        stats: None,
-        matching: popular.matching,
-    }
-}
-
-/// Adds the videos that the policy pins, where they were not found: a page can only pin what it has.
-fn add_pinned<'a>(bundle: &'a Loaded, filter: &Filter, found: &mut Found<'a>) {
-    let mut ids: Vec<&str> = bundle.manifest.pinned().collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.retain(|id| found.hits.iter().all(|located| located.id() != *id));
-    if !ids.is_empty() {
-        let pinned = bundle.segments.find(ids.into_iter()).into_iter();
-        found.hits.extend(pinned.filter(|located| located.fits(filter)));
-    }
+    let answer = match found_ids {
+        Some(ids) => retrieval.found(&gathered, &ids, |found| {
+            reply::to_worker(&retrieval.bundle, found)
+        }),
+        None => retrieval.finish(&gathered, vector.as_deref(), None, |found| {
+            reply::to_worker(&retrieval.bundle, found)
+        })?,
+    };
+    Ok(answer?)
 }

@@ -178,6 +178,13 @@ impl Segments {
         self.slots.get(number)?.as_ref()
     }
 
+    /// Puts a segment in its place, or takes it away.
+    pub fn put(&mut self, number: usize, slot: Option<Slot>) {
+        if let Some(own) = self.slots.get_mut(number) {
+            *own = slot;
+        }
+    }
+
     /// Asks other than the manifest's number of segments; without a router all are asked.
     pub fn set_probes(&mut self, probes: usize) {
         if let Some(router) = &mut self.router {
@@ -210,11 +217,26 @@ impl Segments {
         scratch: &mut Scratch,
     ) -> Result<Nearest<'_>, QueryError> {
         let asked = self.route(vector, scratch)?;
+        self.nearest_in(&asked, vector, settings, wanted, scratch)
+    }
+
+    /// [`Segments::nearest`] of these segments instead of those that the cells lead to.
+    ///
+    /// # Errors
+    /// The query does not fit.
+    pub fn nearest_in(
+        &self,
+        asked: &[usize],
+        vector: &[f32],
+        settings: &SearchSettings,
+        wanted: &Wanted<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Nearest<'_>, QueryError> {
         let mut all = Nearest {
             matching: self.matching(wanted),
             ..Nearest::default()
         };
-        for number in &asked {
+        for number in asked {
             match self.get(*number) {
                 Some(slot) if slot.segment.shard().is_some() => {
                     self.search(*number, slot, vector, settings, wanted, scratch, &mut all)?;
@@ -299,7 +321,9 @@ impl Segments {
         best
     }
 
-    fn matching(&self, wanted: &Wanted<'_>) -> Option<Matching> {
+    /// How many videos fit a filter; `None` where there is none.
+    #[must_use]
+    pub fn matching(&self, wanted: &Wanted<'_>) -> Option<Matching> {
         if wanted.filter.is_empty() {
             return None;
         }

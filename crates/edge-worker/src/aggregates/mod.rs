@@ -3,15 +3,17 @@
 
 mod object;
 
-use crate::bundle::Loaded;
+use crate::bundle::{Call, Loaded};
 use crate::problem::Problem;
-use crate::reply;
+use crate::{reply, retrieval};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 use object::{NEXT_HEADER, Table};
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
+use std::collections::HashSet;
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use worker::{Delay, Env, Headers, Method, Request, RequestInit, Response, Stub};
@@ -36,10 +38,14 @@ type Asked = Result<Response, Problem>;
 ///
 /// # Errors
 /// The path is off, or the object does not answer.
-pub async fn add(env: &Env, bundle: &Loaded, mut batch: Batch) -> Asked {
-    let stub = stub(env)?;
+pub async fn add(request: &Call<'_>, bundle: Rc<Loaded>, mut batch: Batch) -> Asked {
+    let stub = stub(request.env)?;
     let sent = batch.rows();
-    let known = |id: &ItemId| !bundle.segments.find(std::iter::once(id.as_str())).is_empty();
+    let items = batch.items.iter().map(|row| &row.item);
+    let pairs = batch.pairs.iter().flat_map(|row| [&row.item, &row.with]);
+    let ids: HashSet<&str> = items.chain(pairs).map(ItemId::as_str).collect();
+    let known = retrieval::known(request, bundle, ids.into_iter().map(str::to_owned).collect()).await;
+    let known = |id: &ItemId| known.contains(id.as_str());
     batch.items.retain(|row| known(&row.item));
     batch.pairs.retain(|row| known(&row.item) && known(&row.with));
     let taken = match batch.rows() {

@@ -1,0 +1,114 @@
+//! Workers behind service bindings that hold the segments which this one does not.
+
+use crate::config::Group;
+use futures_util::future::{Either, select};
+use recsys_core::candidates::Reply;
+use recsys_core::segment::Matching;
+use serde::{Deserialize, Serialize};
+use std::pin::pin;
+use std::time::Duration;
+use worker::{Delay, Env, Headers, Method, RequestInit, Response};
+
+/// Names what an answer's body does not hold.
+pub const FOUND_HEADER: &str = "x-recsys-found";
+
+/// What another worker is asked.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The bundle that is asked: segments of another have other numbers.
+    pub bundle: String,
+    /// The most videos.
+    pub k: usize,
+    /// Near to this vector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector: Option<Vec<f32>>,
+    /// In these segments, and in its others where these have too few; none for their number alone.
+    #[serde(default)]
+    pub segments: Vec<usize>,
+    /// These videos, as far as they are there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub find: Option<Vec<String>>,
+    /// Conditions on every video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<serde_json::Value>,
+    /// Ids that must not come.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+}
+
+/// What an answer's body does not hold.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Found {
+    /// Inner products computed.
+    pub distances: usize,
+    /// Whether a graph was walked.
+    pub graph: bool,
+    /// Segments that should have been asked and are not at hand.
+    pub missing: usize,
+    /// How many videos fit, where there is a filter.
+    pub matching: Option<usize>,
+    /// Whether these are all of its segments' videos.
+    pub complete: bool,
+}
+
+impl Found {
+    /// How many videos fit.
+    pub fn matching(&self) -> Option<Matching> {
+        let complete = self.complete;
+        self.matching.map(|videos| Matching { videos, complete })
+    }
+}
+
+/// Asks a group.
+///
+/// # Errors
+/// It is not bound, does not answer within the deadline, refuses, or answers with what is no answer.
+pub async fn ask(
+    env: &Env,
+    group: &Group,
+    question: &Question,
+    deadline_ms: u64,
+) -> Result<(Reply, Found), String> {
+    let name = &group.binding;
+    let answer = pin!(fetch(env, name, question));
+    let timeout = pin!(Delay::from(Duration::from_millis(deadline_ms)));
+    match select(answer, timeout).await {
+        Either::Left((answer, _)) => answer.map_err(|error| format!("{name}: {error}")),
+        Either::Right(_) => Err(format!("{name}: no answer in time")),
+    }
+}
+
+async fn fetch(env: &Env, name: &str, question: &Question) -> Result<(Reply, Found), String> {
+    let text = |error: worker::Error| error.to_string();
+    let service = env.service(name).map_err(text)?;
+    let body = serde_json::to_string(question).map_err(|error| error.to_string())?;
+    let headers = Headers::new();
+    headers.set("content-type", "application/json").map_err(text)?;
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_body(Some(body.into()));
+    let answer = service.fetch("http://group.local/v1/segments", Some(init)).await;
+    let mut answer: Response = answer.map_err(text)?;
+    if answer.status_code() != 200 {
+        let detail = answer.text().await.unwrap_or_default();
+        return Err(format!("status {}: {detail}", answer.status_code()));
+    }
+    let found = answer
+        .headers()
+        .get(FOUND_HEADER)
+        .map_err(text)?
+        .unwrap_or_default();
+    let found: Found = serde_json::from_str(&found).map_err(|error| error.to_string())?;
+    let bytes = answer.bytes().await.map_err(text)?;
+    let reply = Reply::open(&bytes).map_err(|error| error.to_string())?;
+    match reply.bundle() == question.bundle {
+        true => Ok((reply, found)),
+        false => Err(format!(
+            "it answers from bundle {}, not {}",
+            reply.bundle(),
+            question.bundle
+        )),
+    }
+}

@@ -68,7 +68,7 @@ function withAggregates(worker, { token }) {
 }
 
 /** Starts one worker on a loopback port. */
-async function start(worker, port) {
+async function start(worker, port = 0) {
   const miniflare = new Miniflare({
     workers: [worker],
     host: "127.0.0.1",
@@ -87,6 +87,35 @@ async function start(worker, port) {
     await miniflare.dispose();
     throw error;
   }
+}
+
+/**
+ * Starts the worker of recommendations alone, without an encoder.
+ * @param {object} options
+ * @param {string} options.site directory of the static files
+ * @param {Record<string, string>} [options.vars] variables
+ * @param {Record<string, unknown>} [options.services] what stands behind other service bindings, as Miniflare has it
+ * @param {(request: Request) => Response | Promise<Response>} [options.assets] answers for the static files
+ * @returns {Promise<{url: string, dispose: () => Promise<void>}>}
+ */
+export async function startWorker({ site, vars = {}, services = {}, assets }) {
+  const { serviceBindings, assets: _, bindings, ...worker } = workerFrom("wrangler.toml", checkedSite(site));
+  const { [ENCODER_BINDING]: __, ...others } = serviceBindings;
+  const started = await start({
+    ...worker,
+    bindings: { ...bindings, ...vars },
+    ...(assets ? {} : { assets: _ }),
+    serviceBindings: { ...others, ...services, ...(assets && { ASSETS: answering(assets) }) },
+  });
+  return { url: started.url.origin, dispose: started.dispose };
+}
+
+/** A service of Miniflare's own kind of answers. */
+function answering(serve) {
+  return async (request) => {
+    const answer = await serve(request);
+    return new Response(await answer.arrayBuffer(), { status: answer.status });
+  };
 }
 
 /**

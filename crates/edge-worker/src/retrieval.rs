@@ -53,6 +53,14 @@ impl Retrieval<'_> {
         self.bundle.manifest.segments.len()
     }
 
+    /// The segments that this worker answers for, by itself or through others.
+    fn all(&self) -> Vec<usize> {
+        match self.call.config.groups.is_empty() {
+            true => self.call.config.own(self.count()),
+            false => (0..self.count()).collect(),
+        }
+    }
+
     fn filter(&self) -> Filter {
         self.wish.filter.1.resolve(&self.bundle.dictionaries)
     }
@@ -70,7 +78,7 @@ impl Retrieval<'_> {
         // Every group counts what fits a filter.
         let counted = !self.wish.filter.1.is_empty();
         let mut gathered = self.gather(&asked, counted, Some(vector), None).await;
-        let all: Vec<usize> = (0..self.count()).collect();
+        let all = self.all();
         if asked.len() < all.len()
             && self.finish(&gathered, Some(vector), None, |found| found.hits.len())? < self.wish.k
         {
@@ -84,7 +92,7 @@ impl Retrieval<'_> {
 
     /// Waits for what is popular.
     pub async fn popular(&self) -> Gathered {
-        let all: Vec<usize> = (0..self.count()).collect();
+        let all = self.all();
         self.gather(&all, true, None, None).await
     }
 
@@ -113,7 +121,7 @@ impl Retrieval<'_> {
     }
 
     async fn gather_ids(&self, ids: &[String]) -> Gathered {
-        let all: Vec<usize> = (0..self.count()).collect();
+        let all = self.all();
         self.gather(&all, true, None, Some(ids)).await
     }
 
@@ -142,6 +150,11 @@ impl Retrieval<'_> {
             degraded: self.fault(gathered),
             ..Found::default()
         })
+    }
+
+    /// Whether no segment is at hand, here or elsewhere.
+    pub fn has_nothing(&self, gathered: &Gathered) -> bool {
+        gathered.replies.is_empty() && self.bundle.segments.borrow().at_hand().next().is_none()
     }
 
     /// Asks the groups of these segments, all groups where `everywhere` holds, and waits for the own ones.

@@ -21,7 +21,7 @@ use worker::{Context, Env, Method, Request, Response};
 pub async fn answer(mut request: Request, env: &Env, context: &Context) -> Result<Response, Problem> {
     let (path, method) = (request.path(), request.method());
     let config = Config::of(env).map_err(Problem::unavailable)?;
-    let call = &Call { env, context, config };
+    let call = &Call::new(env, context, config);
     match (path.as_str(), method) {
         ("/v1/recs" | "/recs", Method::Post) => {
             let asked = query::recs(&mut request).await?;
@@ -64,6 +64,12 @@ async fn loaded(call: &Call<'_>) -> Result<Rc<Loaded>, Problem> {
 
 async fn health(call: &Call<'_>) -> Result<Response, Problem> {
     let bundle = loaded(call).await?;
+    let own = call.config.own(bundle.manifest.segments.len());
+    bundle::ensure(call, &bundle, &own, false).await;
+    let at_hand = bundle.segments.borrow().at_hand().count();
+    if at_hand == 0 && !own.is_empty() {
+        return Err(nothing_at_hand(&bundle));
+    }
     let encoder = if encoder::ready(call.env).await {
         "ready"
     } else {
@@ -76,7 +82,7 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
         "items": bundle.manifest.items,
         "encoder": encoder,
         "degraded": bundle.fault(),
-        "segments": { "atHand": bundle.segments.borrow().at_hand().count(), "total": bundle.manifest.segments.len() },
+        "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
     });
     Ok(reply::with_type(
@@ -84,6 +90,11 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
         "application/json",
         "no-store",
     )?)
+}
+
+fn nothing_at_hand(bundle: &Loaded) -> Problem {
+    let fault = bundle.fault();
+    Problem::unavailable(fault.unwrap_or_else(|| "no part of the catalogue is here yet".to_owned()))
 }
 
 /// Linear memory of this instance, in bytes.
@@ -155,6 +166,9 @@ async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
     }
     // Popular videos where nothing was asked for, or none that should be asked has its vectors.
     let gathered = retrieval.popular().await;
+    if retrieval.has_nothing(&gathered) {
+        return Err(nothing_at_hand(&retrieval.bundle));
+    }
     let answer = retrieval.finish(&gathered, None, pins, |found| {
         let found = Found {
             degraded: note.or_else(|| found.degraded.clone()),

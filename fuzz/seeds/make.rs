@@ -3,6 +3,7 @@
 //!
 //!     cargo run --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 
+use recsys_core::envelope::seal;
 use std::path::Path;
 use std::{env, fs, io};
 
@@ -39,8 +40,13 @@ fn main() -> io::Result<()> {
         &small::candidates(3, 16, Some("no ranker")),
     )?;
     let plain = small::manifest(7, 8, &[b"one", b"two"], b"items");
-    write("manifest", "plain", &plain.to_bytes())?;
-    write("manifest", "full", &small::full_manifest().to_bytes())?;
+    write("manifest", "plain", &seal(&plain.to_bytes(), &[]))?;
+    write("manifest", "full", &seal(&small::full_manifest().to_bytes(), &[]))?;
+    write(
+        "manifest",
+        "signed",
+        include_bytes!("../../crates/core/tests/fixtures/manifest/v2-signed-by-openssl.json"),
+    )?;
     write("ranker", "small", &small::ranker())?;
     write("npy", "matrix", &small::matrix().to_bytes())?;
     write("videos", "both", small::VIDEOS.as_bytes())?;

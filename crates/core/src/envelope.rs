@@ -1,23 +1,22 @@
 //! `manifest.json` as it lies in a bundle: the manifest, and signatures of its bytes.
 //!
-//! A JSON object of exactly these fields, each once, at most [`manifest::MAX_BYTES`] bytes:
+//! A JSON object of exactly these fields, in this order and without white space around them, at most
+//! [`manifest::MAX_BYTES`] bytes; behind it there may be white space.
 //!
 //! | field | type | what |
 //! | --- | --- | --- |
 //! | `format` | text | `recsys-bundle` |
 //! | `version` | number | 2 |
-//! | `signatures` | list | at most 16 of `{key, signature}`, at most 8 KiB of text; empty where the bundle is not signed |
-//! | `manifest` | object | the manifest |
+//! | `signatures` | list | at most 16 of `{key, signature}`, in this order, without white space; empty where the bundle is not signed |
+//! | `manifest` | object | the manifest, laid out in any way |
 //!
 //! `key` names the public key: the first 16 hexadecimal digits of the SHA-256 of its 32 bytes. `signature` is an Ed25519
 //! signature (RFC 8032), 128 hexadecimal digits, of `recsys-bundle manifest v2`, a line feed, and the bytes of the
 //! manifest's value as they stand in the file, without what is before and after it. Hexadecimal digits are lower-case.
 
-use crate::json::{self, FromJson, Json, JsonError, Shown};
+use crate::json::Shown;
 use crate::manifest;
 use ed25519_dalek::VerifyingKey;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use thiserror::Error;
@@ -25,13 +24,18 @@ use thiserror::Error;
 /// The most signatures of a manifest.
 pub const MAX_SIGNATURES: usize = 16;
 
-const FORMAT: &str = "recsys-bundle";
-const VERSION: u32 = 2;
+const VERSION: &str = "2";
 /// Keeps a signature of a manifest from being one of anything else.
 const DOMAIN: &[u8] = b"recsys-bundle manifest v2\n";
-const FIELDS: [&str; 4] = ["format", "version", "signatures", "manifest"];
-/// The most bytes of a field beside the manifest, so that their tree stays small.
-const MAX_FIELD_BYTES: usize = 8 << 10;
+
+/// The texts between what changes.
+const START: &str = r#"{"format":"recsys-bundle","version":"#;
+const SIGNATURES: &str = r#","signatures":["#;
+const KEY: &str = r#"{"key":""#;
+const SIGNATURE: &str = r#"","signature":""#;
+const SIGNED: &str = r#""}"#;
+const MANIFEST: &str = r#"],"manifest":"#;
+const END: &str = "}";
 
 /// A public key's name: the start of its SHA-256.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +76,8 @@ impl PublicKey {
     /// # Errors
     /// No 64 lower-case hexadecimal digits; those of [`PublicKey::from_bytes`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let bytes = from_hex(text).ok_or_else(|| KeyError::NoHex(text.chars().take(80).collect()))?;
+        let bytes =
+            from_hex(text.as_bytes()).ok_or_else(|| KeyError::NoHex(text.chars().take(80).collect()))?;
         Self::from_bytes(bytes)
     }
 
@@ -128,35 +133,6 @@ pub struct Signature {
     pub bytes: [u8; 64],
 }
 
-impl<'a> FromJson<'a> for Signature {
-    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        json.strict_object(&["key", "signature"], |fields| {
-            let Hex(key) = fields.get("key")?;
-            let Hex(bytes) = fields.get("signature")?;
-            Ok(Self {
-                key: KeyId(key),
-                bytes,
-            })
-        })
-    }
-}
-
-struct Hex<const N: usize>([u8; N]);
-
-impl<'a, const N: usize> FromJson<'a> for Hex<N> {
-    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        let text = String::from_json(json)?;
-        let bytes = from_hex(&text);
-        let found = Shown::from(&text);
-        bytes.map(Self).ok_or_else(|| {
-            JsonError::new(format!(
-                "expected {} lower-case hexadecimal digits, found {found}",
-                2 * N
-            ))
-        })
-    }
-}
-
 /// What is signed: the manifest's bytes behind a line that says that they are a manifest.
 #[must_use]
 pub fn message(manifest: &[u8]) -> Vec<u8> {
@@ -166,18 +142,15 @@ pub fn message(manifest: &[u8]) -> Vec<u8> {
 /// `manifest.json`, of a manifest's bytes and signatures of their [`message`].
 #[must_use]
 pub fn seal(manifest: &[u8], signatures: &[Signature]) -> Vec<u8> {
-    let signatures: Vec<String> = signatures
-        .iter()
-        .map(|signature| {
-            let (key, bytes) = (signature.key, to_hex(&signature.bytes));
-            format!("\n  {{\"key\":\"{key}\",\"signature\":\"{bytes}\"}}")
-        })
-        .collect();
-    let signatures = signatures.join(",");
-    let start = format!(
-        "{{\"format\":\"{FORMAT}\",\"version\":{VERSION},\"signatures\":[{signatures}],\"manifest\":"
-    );
-    [start.as_bytes(), trimmed(manifest), b"}\n"].concat()
+    let mut head = [START, VERSION, SIGNATURES].concat();
+    for (index, Signature { key, bytes }) in signatures.iter().enumerate() {
+        let comma = if index == 0 { "" } else { "," };
+        for text in [comma, KEY, &to_hex(&key.0), SIGNATURE, &to_hex(bytes), SIGNED] {
+            head.push_str(text);
+        }
+    }
+    head.push_str(MANIFEST);
+    [head.as_bytes(), trimmed(manifest), END.as_bytes(), b"\n"].concat()
 }
 
 /// Without the white space of JSON around it.
@@ -185,7 +158,7 @@ fn trimmed(json: &[u8]) -> &[u8] {
     json.trim_ascii()
 }
 
-/// `manifest.json`, its form checked, its signatures and its manifest not yet.
+/// `manifest.json`. Its form was checked; neither its signatures were, nor that its manifest is JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
     manifest: &'a [u8],
@@ -196,30 +169,42 @@ impl<'a> Envelope<'a> {
     /// Reads `manifest.json`.
     ///
     /// # Errors
-    /// Too long, not of the form, another version, or too many signatures.
+    /// Too long, not of the form, another version, or too many signatures. What stands at the manifest's place may be
+    /// anything: [`manifest::Manifest::parse`] refuses what is not one JSON object.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, EnvelopeError> {
         if bytes.len() > manifest::MAX_BYTES {
             return Err(EnvelopeError::TooLong(bytes.len()));
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| JsonError::new(error.to_string()))?;
-        let parts: Parts<'a> =
-            serde_json::from_str(text).map_err(|error| JsonError::new(error.to_string()))?;
-        let version: u32 = parts.small(1)?;
-        if version != VERSION {
+        let mut rest = Rest {
+            bytes: trimmed(bytes),
+            at: 0,
+        };
+        rest.expect(START)?;
+        let digits = rest.bytes.iter().take_while(|byte| byte.is_ascii_digit());
+        let version: String = digits.take(10).map(|digit| char::from(*digit)).collect();
+        if version != VERSION && !version.is_empty() {
             return Err(EnvelopeError::Version(version));
         }
-        if let Some(name) = parts.unknown {
-            return Err(EnvelopeError::Unknown(name));
+        rest.expect(VERSION)?;
+        rest.expect(SIGNATURES)?;
+        let mut signatures = Vec::new();
+        while !rest.bytes.starts_with(MANIFEST.as_bytes()) {
+            if signatures.len() == MAX_SIGNATURES {
+                return Err(EnvelopeError::TooManySignatures);
+            }
+            if !signatures.is_empty() {
+                rest.expect(",")?;
+            }
+            rest.expect(KEY)?;
+            let key = KeyId(rest.hex()?);
+            rest.expect(SIGNATURE)?;
+            let bytes = rest.hex()?;
+            rest.expect(SIGNED)?;
+            signatures.push(Signature { key, bytes });
         }
-        let format: String = parts.small(0)?;
-        if format != FORMAT {
-            return Err(EnvelopeError::Format(format));
-        }
-        let signatures: Vec<Signature> = parts.small(2)?;
-        if signatures.len() > MAX_SIGNATURES {
-            return Err(EnvelopeError::TooManySignatures(signatures.len()));
-        }
-        let manifest = parts.field(3)?.as_bytes();
+        rest.expect(MANIFEST)?;
+        let manifest = rest.bytes.strip_suffix(END.as_bytes());
+        let manifest = manifest.ok_or(EnvelopeError::NoEnd)?;
         Ok(Self { manifest, signatures })
     }
 
@@ -274,37 +259,28 @@ pub enum EnvelopeError {
     /// Too long to be one.
     #[error("manifest.json has {0} bytes, at most {max} are allowed; rebuild the bundle", max = manifest::MAX_BYTES)]
     TooLong(usize),
-    /// Not JSON of the right form.
-    #[error("manifest.json: {0}; fetch it again, or rebuild the bundle with `recsys index`")]
-    Json(#[from] JsonError),
-    /// Something else's file.
-    #[error("manifest.json: format: expected {FORMAT}, found {found}; pass a bundle of recsys", found = Shown::from(.0))]
-    Format(String),
+    /// Another form than the writer's.
+    #[error(
+        "manifest.json, byte {at}: expected `{expected}`; fetch it again; a bundle of an older version must be rebuilt with \
+        `recsys index`"
+    )]
+    Form {
+        /// Offset in the file.
+        at: usize,
+        /// What should stand there.
+        expected: &'static str,
+    },
+    /// Cut off.
+    #[error("manifest.json: expected `}}` at its end; fetch it again, or rebuild the bundle")]
+    NoEnd,
     /// A version that is not read.
     #[error(
         "manifest.json: version: expected {VERSION}, found {0}; rebuild the bundle with `recsys index` of this version"
     )]
-    Version(u32),
-    /// A field that the format does not have.
-    #[error(
-        "manifest.json: expected the fields format, version, signatures and manifest alone, found {found}; \
-        rebuild the bundle with `recsys index`",
-        found = Shown::from(.0)
-    )]
-    Unknown(String),
-    /// A field that is too long to be one.
-    #[error(
-        "manifest.json: {field}: expected at most {MAX_FIELD_BYTES} bytes, found {found}; sign the bundle again"
-    )]
-    FieldLength {
-        /// Which field.
-        field: &'static str,
-        /// Its bytes.
-        found: usize,
-    },
+    Version(String),
     /// More signatures than anybody needs.
-    #[error("manifest.json has {0} signatures, at most {MAX_SIGNATURES} are allowed; sign the bundle again")]
-    TooManySignatures(usize),
+    #[error("manifest.json: expected at most {MAX_SIGNATURES} signatures, found more; sign the bundle again")]
+    TooManySignatures,
 }
 
 /// Why a manifest is not to be trusted.
@@ -334,63 +310,35 @@ pub enum SignatureError {
     Invalid(KeyId),
 }
 
-/// The texts of the fields, in the order of [`FIELDS`].
-struct Parts<'a> {
-    fields: [Option<&'a str>; 4],
-    /// A field that should not be there.
-    unknown: Option<String>,
+/// What was not read yet.
+struct Rest<'a> {
+    bytes: &'a [u8],
+    /// Where it starts in the file.
+    at: usize,
 }
 
-impl<'a> Parts<'a> {
-    fn field(&self, index: usize) -> Result<&'a str, EnvelopeError> {
-        let name = FIELDS.get(index).copied().unwrap_or_default();
-        let text = self.fields.get(index).copied().flatten();
-        text.ok_or_else(|| JsonError::missing(name).into())
+impl Rest<'_> {
+    fn expect(&mut self, expected: &'static str) -> Result<(), EnvelopeError> {
+        let at = self.at;
+        let rest = self.bytes.strip_prefix(expected.as_bytes());
+        self.bytes = rest.ok_or(EnvelopeError::Form { at, expected })?;
+        self.at += expected.len();
+        Ok(())
     }
 
-    /// A field beside the manifest.
-    fn small<T: FromJson<'a>>(&self, index: usize) -> Result<T, EnvelopeError> {
-        let field = FIELDS.get(index).copied().unwrap_or_default();
-        let text = self.field(index)?;
-        if text.len() > MAX_FIELD_BYTES {
-            let found = text.len();
-            return Err(EnvelopeError::FieldLength { field, found });
-        }
-        Ok(json::read(text).map_err(|error| error.within(field))?)
-    }
-}
-
-impl<'de> Deserialize<'de> for Parts<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-struct Fields;
-
-impl<'de> Visitor<'de> for Fields {
-    type Value = Parts<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut values: A) -> Result<Parts<'de>, A::Error> {
-        let mut parts = Parts {
-            fields: [None; 4],
-            unknown: None,
-        };
-        // serde_json's names are texts.
-        while let Some(Json::Text(name)) = values.next_key()? {
-            let text = values.next_value::<&'de RawValue>()?.get();
-            let places = FIELDS.iter().zip(&mut parts.fields);
-            match places.into_iter().find(|(field, _)| **field == name) {
-                None => parts.unknown = Some(name.chars().take(80).collect()),
-                Some((_, Some(_))) => return Err(A::Error::custom(format!("duplicate field `{name}`"))),
-                Some((_, place)) => *place = Some(text),
-            }
-        }
-        Ok(parts)
+    fn hex<const N: usize>(&mut self) -> Result<[u8; N], EnvelopeError> {
+        let digits = self.bytes.split_at_checked(2 * N);
+        let read = digits.and_then(|(digits, rest)| Some((from_hex(digits)?, rest)));
+        let (bytes, rest) = read.ok_or(EnvelopeError::Form {
+            at: self.at,
+            expected: if N == 8 {
+                "16 lower-case hexadecimal digits"
+            } else {
+                "128 lower-case hexadecimal digits"
+            },
+        })?;
+        (self.bytes, self.at) = (rest, self.at + 2 * N);
+        Ok(bytes)
     }
 }
 
@@ -402,17 +350,17 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes of exactly so many lower-case hexadecimal digits.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+fn from_hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
     };
     let mut bytes = [0; N];
-    if text.len() != 2 * N {
+    if digits.len() != 2 * N {
         return None;
     }
-    for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let &[high, low] = pair else { return None };
         *byte = value(high)? << 4 | value(low)?;
     }

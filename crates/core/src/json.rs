@@ -43,7 +43,7 @@ struct Parts {
 impl JsonError {
     #[cold]
     #[inline(never)]
-    pub(crate) fn new(problem: String) -> Self {
+    fn new(problem: String) -> Self {
         let path = String::new();
         Self(Box::new(Parts { path, problem }))
     }
@@ -56,14 +56,14 @@ impl JsonError {
 
     #[cold]
     #[inline(never)]
-    pub(crate) fn missing(field: &str) -> Self {
+    fn missing(field: &str) -> Self {
         Self::new(format!("missing field `{field}`"))
     }
 
     /// The same error, seen from a value that holds the one it is about.
     #[cold]
     #[inline(never)]
-    pub(crate) fn within(mut self, outer: &str) -> Self {
+    fn within(mut self, outer: &str) -> Self {
         let inner = &self.0.path;
         let dot = if inner.is_empty() || inner.starts_with('[') {
             ""

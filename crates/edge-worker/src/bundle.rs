@@ -1,5 +1,6 @@
 //! The bundle: read from R2 or from static assets into memory sized beforehand, and kept across requests.
 
+use crate::{last_seen, trust};
 use futures_util::StreamExt;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::cowatch::CoWatch;
@@ -51,6 +52,15 @@ enum Source {
     Assets(Fetcher),
 }
 
+impl Source {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::R2(_) => "r2",
+            Self::Assets(_) => "assets",
+        }
+    }
+}
+
 /// The bundle; loaded by the first request, by one at a time. Where a newer one cannot be loaded, the one at hand
 /// stays.
 ///
@@ -87,16 +97,28 @@ pub async fn current(env: &Env) -> Result<Rc<Loaded>, String> {
     }
 }
 
+/// Why what is published is not what is at hand, where that is so.
+pub fn refused() -> Option<String> {
+    LAST_FAULT.with_borrow(Clone::clone)
+}
+
 /// Keeps what was loaded, or the bundle at hand.
 fn keep(at_hand: Option<Rc<Loaded>>, loaded: Result<Option<Loaded>, String>) -> Result<Rc<Loaded>, String> {
     match (loaded, at_hand) {
-        (Ok(Some(new)), Some(old)) if new.fault.is_some() && old.fault.is_none() => Ok(old),
+        (Ok(Some(new)), Some(old)) if new.fault.is_some() && old.fault.is_none() => {
+            LAST_FAULT.set(new.fault);
+            Ok(old)
+        }
         (Ok(Some(new)), _) => {
+            LAST_FAULT.set(None);
             let new = Rc::new(new);
             CURRENT.set(Some(Rc::clone(&new)));
             Ok(new)
         }
-        (Ok(None) | Err(_), Some(old)) => Ok(old),
+        (loaded, Some(old)) => {
+            LAST_FAULT.set(loaded.err());
+            Ok(old)
+        }
         (Ok(None), None) => Err("the bundle is not loaded".to_owned()),
         (Err(fault), None) => {
             LAST_FAULT.set(Some(fault.clone()));
@@ -105,7 +127,7 @@ fn keep(at_hand: Option<Rc<Loaded>>, loaded: Result<Option<Loaded>, String>) -> 
     }
 }
 
-/// Loads the published bundle; `None` where it is the one at hand, or has a lower sequence.
+/// Loads the published bundle; `None` where it is the one at hand.
 async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>, String> {
     let source = match env.bucket("BUNDLE") {
         Ok(bucket) => Source::R2(bucket),
@@ -121,10 +143,14 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
     {
         return Ok(None);
     }
-    let manifest = Manifest::parse(&manifest_bytes).map_err(|e| e.to_string())?;
-    if at_hand.is_some_and(|old| manifest.sequence < old.manifest.sequence) {
-        return Ok(None);
+    let (id, manifest) = trust::open(env, &manifest_bytes)?;
+    if let Some(old) = at_hand
+        && manifest.sequence < old.manifest.sequence
+    {
+        return Err(last_seen::lower(old.manifest.sequence, manifest.sequence));
     }
+    let place = last_seen::place(env, source.name());
+    last_seen::check(&place, manifest.sequence).await?;
     let items = ItemTable::open(file(&source, &manifest.item_table).await?).map_err(|e| e.to_string())?;
     if items.len() != manifest.items as usize {
         return Err(format!(
@@ -163,7 +189,9 @@ async fn load(env: &Env, at_hand: Option<&Rc<Loaded>>) -> Result<Option<Loaded>,
         }
     }
     let shards = Shards::new(shards, routes);
-    let id = manifest::bundle_id(&manifest_bytes);
+    if fault.is_none() {
+        last_seen::raise(&place, manifest.sequence).await;
+    }
     let scratch = RefCell::new(Scratch::default());
     Ok(Some(Loaded {
         id,

@@ -67,7 +67,7 @@ async fn health(env: &Env) -> Result<Response, Problem> {
         "sequence": bundle.manifest.sequence,
         "items": bundle.items.len(),
         "encoder": encoder,
-        "degraded": bundle.fault,
+        "degraded": bundle.fault.clone().or_else(bundle::refused),
         "memoryBytes": memory_bytes(),
     });
     Ok(reply::with_type(

@@ -2,12 +2,13 @@
 
 mod write;
 
-pub use write::{BundleWriter, Trainable};
+pub use write::{BundleWriter, Trainable, UNFINISHED, check_replaceable, is_bundle_file};
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::CoWatch;
+use recsys_core::envelope::Envelope;
 use recsys_core::items::ItemTable;
 use recsys_core::manifest::{self, Cells, FileEntry, Manifest};
 use recsys_core::rerank::Ranker;
@@ -49,7 +50,9 @@ impl Bundle {
                 path.display()
             )
         })?;
-        let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
+        let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
+        let bytes = envelope.manifest_bytes();
+        let manifest = Manifest::parse(bytes).with_context(|| path.display().to_string())?;
         let in_file = |entry: &FileEntry| dir.join(&entry.file).display().to_string();
         let mut shards = Vec::new();
         for entry in &manifest.shards {
@@ -95,7 +98,7 @@ impl Bundle {
             read_checked(dir, entry)?;
         }
         let places = places(&shards, items.len())?;
-        let id = manifest::bundle_id(&bytes);
+        let id = manifest::bundle_id(bytes);
         Ok(Self {
             dir: dir.to_owned(),
             id,

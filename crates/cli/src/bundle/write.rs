@@ -1,8 +1,10 @@
 //! Writing a bundle so that readers see the old one or the new one.
 
 use super::Bundle;
+use crate::signing::{Signer, Signing};
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
+use recsys_core::envelope::Envelope;
 use recsys_core::items::{self, ItemRecord};
 use recsys_core::manifest::{self, FileEntry, Manifest};
 use std::collections::HashSet;
@@ -15,23 +17,22 @@ use tempfile::TempDir;
 pub struct BundleWriter {
     out: PathBuf,
     stage: TempDir,
+    signer: Signer,
 }
 
 impl BundleWriter {
-    /// Starts a bundle for `out`, which may hold an older bundle, be empty, or not exist.
+    /// Starts a bundle for `out`, which may hold an older bundle, be empty, or not exist. It will be signed.
     ///
     /// # Errors
-    /// `out` holds something else, or the folder beside it cannot be made.
-    pub fn new(out: &Path) -> Result<Self> {
-        let exists = out.exists();
-        if exists && !out.join(manifest::FILE_NAME).is_file() {
-            let mut entries = std::fs::read_dir(out)
-                .with_context(|| format!("{}: expected a folder for the bundle", out.display()))?;
-            ensure!(
-                entries.next().is_none(),
-                "{}: expected a bundle, an empty folder or nothing, found other files; choose another --out",
-                out.display()
-            );
+    /// `out` holds something else, or a signed bundle where this one is not to be signed; a key cannot be read; or the folder
+    /// beside `out` cannot be made.
+    pub fn new(out: &Path, signing: &Signing) -> Result<Self> {
+        check_replaceable(out, "--out")?;
+        let signer = signing.signer()?;
+        if let Some(old) = read_manifest(out)? {
+            let at = || out.join(manifest::FILE_NAME).display().to_string();
+            let old = Envelope::parse(&old).with_context(at)?;
+            signer.check_signs(&old, &out.display().to_string())?;
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -46,20 +47,19 @@ impl BundleWriter {
         Ok(Self {
             out: out.to_owned(),
             stage,
+            signer,
         })
     }
 
     /// One more than the sequence of the bundle that `out` holds; 1 where it holds none.
     pub fn next_sequence(&self) -> Result<u64> {
-        let path = self.out.join(manifest::FILE_NAME);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let old = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
-                Ok(old.sequence.saturating_add(1))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(1),
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
-        }
+        let Some(bytes) = read_manifest(&self.out)? else {
+            return Ok(1);
+        };
+        let at = || self.out.join(manifest::FILE_NAME).display().to_string();
+        let old = Envelope::parse(&bytes).with_context(at)?;
+        let old = Manifest::parse(old.manifest_bytes()).with_context(at)?;
+        Ok(old.sequence.saturating_add(1))
     }
 
     /// Writes a file under a name that holds its hash.
@@ -77,11 +77,12 @@ impl BundleWriter {
         self.publish(&manifest)
     }
 
-    /// Moves the files to the destination, the manifest last, and removes files that no longer belong to it.
+    /// Signs the manifest and moves the files to the destination, the manifest last, and removes files that no longer belong to it.
     /// Files that the manifest names and that are not in the stage must already be there.
     pub fn publish(self, manifest: &Manifest) -> Result<()> {
         let bytes = manifest.to_bytes();
         Manifest::parse(&bytes).context("the new manifest is not valid: this is a bug in recsys")?;
+        let bytes = self.signer.seal(&bytes);
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         for entry in manifest.files() {
             let (from, to) = (self.stage.path().join(&entry.file), self.out.join(&entry.file));
@@ -102,6 +103,58 @@ impl BundleWriter {
     }
 }
 
+/// Refuses a folder that holds something else than a bundle; `option` names it.
+///
+/// # Errors
+/// It does.
+pub fn check_replaceable(folder: &Path, option: &str) -> Result<()> {
+    if !folder.exists() || folder.join(manifest::FILE_NAME).is_file() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("{}: expected a folder for the bundle", folder.display()))?;
+    for entry in entries {
+        let name = entry.with_context(|| folder.display().to_string())?.file_name();
+        // What a publisher left that was interrupted before there was a manifest.
+        let ours = name.to_str().is_some_and(is_bundle_file);
+        ensure!(
+            ours,
+            "{}: expected a bundle, an empty folder or nothing, found other files; choose another {option}",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// `manifest.json` of the bundle in a folder; `None` where there is none.
+fn read_manifest(folder: &Path) -> Result<Option<Vec<u8>>> {
+    let path = folder.join(manifest::FILE_NAME);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// Starts the names of files that are being written for a bundle.
+pub const UNFINISHED: &str = ".recsys-put-";
+
+/// Whether a name is that of a bundle's file, by its start, or of one whose writer was interrupted.
+pub fn is_bundle_file(name: &str) -> bool {
+    [
+        UNFINISHED,
+        "shard-",
+        "cells-",
+        "items-",
+        "ranker-",
+        "sprites-",
+        "cowatch-",
+        "modelcard-",
+    ]
+    .iter()
+    .any(|stem| name.starts_with(stem))
+}
+
 /// Removes bundle files that the manifest does not name; files of other kinds stay.
 fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
     let named: HashSet<&str> = manifest.files().map(|f| f.file.as_str()).collect();
@@ -110,18 +163,7 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
             continue;
         };
-        let ours = [
-            "shard-",
-            "cells-",
-            "items-",
-            "ranker-",
-            "sprites-",
-            "cowatch-",
-            "modelcard-",
-        ]
-        .iter()
-        .any(|stem| name.starts_with(stem));
-        if ours && !named.contains(name) {
+        if is_bundle_file(name) && !named.contains(name) {
             std::fs::remove_file(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
         }
     }
@@ -144,9 +186,10 @@ impl Bundle {
     pub fn replace_ranker(
         &self,
         files: &Trainable<'_>,
+        signing: &Signing,
         facts_of: impl Fn(usize, ItemFacts) -> ItemFacts,
     ) -> Result<()> {
-        let writer = BundleWriter::new(self.dir())?;
+        let writer = BundleWriter::new(self.dir(), signing)?;
         let records: Vec<ItemRecord> = (0..self.len())
             .map(|row| {
                 let id = ItemId::new(self.items().id(row))?;
@@ -171,7 +214,7 @@ impl Bundle {
     }
 
     /// Publishes this bundle again under the next sequence, with a manifest that names the same files.
-    pub fn republish(&self, manifest: Manifest) -> Result<()> {
-        BundleWriter::new(self.dir())?.republish(manifest)
+    pub fn republish(&self, manifest: Manifest, signing: &Signing) -> Result<()> {
+        BundleWriter::new(self.dir(), signing)?.republish(manifest)
     }
 }

@@ -3,6 +3,7 @@ use super::samples::{Metric, Series};
 use super::*;
 use crate::bundle::BundleWriter;
 use crate::replay::Replay;
+use crate::signing::Signing;
 use paths::RankingPath;
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::events::{Event, Label, parse_line};
@@ -41,7 +42,7 @@ fn bundle(folder: &Path) -> Bundle {
         card: r#"{"name":"x"}"#.to_owned(),
     };
     let records: Vec<ItemRecord> = (0..ITEMS).map(record).collect();
-    let writer = BundleWriter::new(folder).unwrap();
+    let writer = BundleWriter::new(folder, &Signing::default()).unwrap();
     let shard = writer.add("shard", "bin", &parts.to_bytes()).unwrap();
     let table = writer
         .add(

@@ -5,6 +5,7 @@ mod encode;
 mod shards;
 
 use crate::bundle::BundleWriter;
+use crate::signing::Signing;
 use crate::{clock, sprites};
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
@@ -60,6 +61,8 @@ pub struct Args {
     /// Worker threads; the number of cores where not given
     #[arg(long)]
     threads: Option<usize>,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// What both ways of indexing lead to.
@@ -76,7 +79,7 @@ struct Indexed {
 
 /// Makes the bundle.
 pub fn run(args: Args) -> Result<()> {
-    let writer = BundleWriter::new(&args.out)?;
+    let writer = BundleWriter::new(&args.out, &args.signing)?;
     let indexed = match (&args.catalogue, &args.vectors, &args.ids) {
         (catalogue, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref())?,
         (Some(path), ..) => encode::catalogue(&args, path)?,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use ed25519_dalek::{Signer as _, SigningKey};
-use recsys_core::envelope::{self, Envelope, MAX_SIGNATURES, PublicKey, Signature};
+use recsys_core::envelope::{self, MAX_SIGNATURES, PublicKey, Signature};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -90,9 +90,9 @@ impl Signer {
     ///
     /// # Errors
     /// The old manifest was signed, and the new one is not.
-    pub fn check_replaces(&self, old: &Envelope<'_>, new_signatures: usize, path: &str) -> Result<()> {
+    pub fn check_replaces(&self, old_is_signed: bool, new_signatures: usize, path: &str) -> Result<()> {
         ensure!(
-            old.signatures().is_empty() || new_signatures > 0 || self.unsigned,
+            !old_is_signed || new_signatures > 0 || self.unsigned,
             "{path}: the bundle is signed, and readers that trust a key would refuse one that is not; sign the new one with \
             `--sign KEY.pem` or {VARIABLE}, or pass --unsigned"
         );
@@ -103,8 +103,8 @@ impl Signer {
     ///
     /// # Errors
     /// Those of [`Signer::check_replaces`].
-    pub fn check_signs(&self, old: &Envelope<'_>, path: &str) -> Result<()> {
-        self.check_replaces(old, self.keys.len(), path)
+    pub fn check_signs(&self, old_is_signed: bool, path: &str) -> Result<()> {
+        self.check_replaces(old_is_signed, self.keys.len(), path)
     }
 }
 
@@ -167,6 +167,7 @@ fn read(path: &Path) -> Result<SigningKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use recsys_core::envelope::Envelope;
 
     /// By OpenSSL 3.0.19, `openssl genpkey -algorithm ed25519`.
     const BY_OPENSSL: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIPdwBRUkHxIpUxEaScwUE34gbXweWpAsNxv5VD3HSw3I\n-----END PRIVATE KEY-----\n";

@@ -2,7 +2,7 @@
 
 mod write;
 
-pub use write::{BundleWriter, Trainable, UNFINISHED, check_replaceable, is_bundle_file};
+pub use write::{BundleWriter, Replaced, Trainable, UNFINISHED, check_replaceable, is_bundle_file};
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::bytes::AlignedBytes;

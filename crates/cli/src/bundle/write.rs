@@ -4,9 +4,9 @@ use super::Bundle;
 use crate::signing::{Signer, Signing};
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
-use recsys_core::envelope::Envelope;
 use recsys_core::items::{self, ItemRecord};
 use recsys_core::manifest::{self, FileEntry, Manifest};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -29,10 +29,8 @@ impl BundleWriter {
     pub fn new(out: &Path, signing: &Signing) -> Result<Self> {
         check_replaceable(out, "--out")?;
         let signer = signing.signer()?;
-        if let Some(old) = read_manifest(out)? {
-            let at = || out.join(manifest::FILE_NAME).display().to_string();
-            let old = Envelope::parse(&old).with_context(at)?;
-            signer.check_signs(&old, &out.display().to_string())?;
+        if let Some(old) = Replaced::of(out)? {
+            signer.check_signs(old.signed, &out.display().to_string())?;
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -53,13 +51,7 @@ impl BundleWriter {
 
     /// One more than the sequence of the bundle that `out` holds; 1 where it holds none.
     pub fn next_sequence(&self) -> Result<u64> {
-        let Some(bytes) = read_manifest(&self.out)? else {
-            return Ok(1);
-        };
-        let at = || self.out.join(manifest::FILE_NAME).display().to_string();
-        let old = Envelope::parse(&bytes).with_context(at)?;
-        let old = Manifest::parse(old.manifest_bytes()).with_context(at)?;
-        Ok(old.sequence.saturating_add(1))
+        Ok(Replaced::of(&self.out)?.map_or(1, |old| old.sequence.saturating_add(1)))
     }
 
     /// Writes a file under a name that holds its hash.
@@ -126,13 +118,44 @@ pub fn check_replaceable(folder: &Path, option: &str) -> Result<()> {
     Ok(())
 }
 
-/// `manifest.json` of the bundle in a folder; `None` where there is none.
-fn read_manifest(folder: &Path) -> Result<Option<Vec<u8>>> {
-    let path = folder.join(manifest::FILE_NAME);
-    match std::fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
+/// What must be known of a bundle that is replaced, be it of an older version, whose other parts are not read any more.
+pub struct Replaced {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Whether there are signatures in it, which may not hold.
+    pub signed: bool,
+}
+
+impl Replaced {
+    /// The bundle in a folder; `None` where there is none.
+    fn of(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(manifest::FILE_NAME);
+        match std::fs::read(&path) {
+            Ok(bytes) => Self::parse(&bytes, &path.display().to_string()).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// The bundle of a `manifest.json`, which `path` names.
+    ///
+    /// # Errors
+    /// It has no sequence.
+    pub fn parse(file: &[u8], path: &str) -> Result<Self> {
+        let file: Value = serde_json::from_slice(file).unwrap_or_default();
+        // Version 1 had no envelope.
+        let manifest = file.get("manifest").unwrap_or(&file);
+        let sequence = manifest.get("sequence").and_then(Value::as_u64);
+        let signatures = file.get("signatures").and_then(Value::as_array);
+        Ok(Self {
+            sequence: sequence.with_context(|| {
+                format!(
+                    "{path}: expected a bundle's manifest, found no sequence in it, and the new one must be higher; remove \
+                    the damaged bundle, or choose another place"
+                )
+            })?,
+            signed: signatures.is_some_and(|list| !list.is_empty()),
+        })
     }
 }
 

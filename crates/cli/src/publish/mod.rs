@@ -9,7 +9,7 @@ mod tests;
 pub use folder::Folder;
 pub use r2::{Place, R2};
 
-use crate::bundle::{Bundle, is_bundle_file};
+use crate::bundle::{Bundle, Replaced, is_bundle_file};
 use crate::clock;
 use crate::signing::Signer;
 use anyhow::{Context, Result, ensure};
@@ -90,20 +90,16 @@ impl Plan {
         let file = std::fs::read(&path).with_context(|| path.display().to_string())?;
         let envelope = Envelope::parse(&file).with_context(|| path.display().to_string())?;
         let old = to.manifest()?;
-        let at = || format!("{}: {}", to.name(), manifest::FILE_NAME);
-        let old_envelope = old.as_deref().map(Envelope::parse).transpose().with_context(at)?;
-        let old_manifest = old_envelope
-            .as_ref()
-            .map(|old| Manifest::parse(old.manifest_bytes()));
-        let old_manifest = old_manifest.transpose().with_context(at)?;
+        let at = format!("{}: {}", to.name(), manifest::FILE_NAME);
+        let replaced = old.as_deref().map(|old| Replaced::parse(old, &at)).transpose()?;
 
         let mut manifest = bundle.manifest().clone();
         let new = if as_new {
-            if let Some(old) = &old_manifest {
+            if let Some(old) = &replaced {
                 manifest.sequence = old.sequence.saturating_add(1);
             }
             manifest.created = clock::now_rfc3339();
-            signer.check_signs(&envelope, &path.display().to_string())?;
+            signer.check_signs(!envelope.signatures().is_empty(), &path.display().to_string())?;
             signer.seal(&manifest.to_bytes())
         } else if signer.has_keys() || signer.is_unsigned() {
             signer.seal(envelope.manifest_bytes())
@@ -112,20 +108,28 @@ impl Plan {
         };
         let new_envelope =
             Envelope::parse(&new).context("the new manifest is not valid: this is a bug in recsys")?;
-        if let (Some(old_envelope), Some(old)) = (&old_envelope, &old_manifest) {
-            signer.check_replaces(old_envelope, new_envelope.signatures().len(), &to.name())?;
+        // `None` where it is of an older version.
+        let old_envelope = old.as_deref().and_then(|old| Envelope::parse(old).ok());
+        if let Some(replaced) = &replaced {
+            signer.check_replaces(replaced.signed, new_envelope.signatures().len(), &to.name())?;
+            let same = |old: &Envelope<'_>| old.manifest_bytes() == new_envelope.manifest_bytes();
             ensure!(
-                old.sequence < manifest.sequence
-                    || old_envelope.manifest_bytes() == new_envelope.manifest_bytes(),
+                replaced.sequence < manifest.sequence || old_envelope.as_ref().is_some_and(same),
                 "{}: expected a published bundle with a sequence below {}, found sequence {} of another bundle, and readers \
                 refuse a lower one than they have seen; publish this content under the next sequence with --as-new",
                 to.name(),
                 manifest.sequence,
-                old.sequence
+                replaced.sequence
             );
         }
+        let old_manifest = old_envelope.and_then(|old| Manifest::parse(old.manifest_bytes()).ok());
+        let published = match (&old, &old_manifest) {
+            (None, _) => Published::Nothing,
+            (Some(_), None) => Published::Unreadable,
+            (Some(file), Some(old)) => Published::Bundle(old, *file == new),
+        };
         let id = manifest::bundle_id(new_envelope.manifest_bytes());
-        let steps = steps(to, &manifest, old_manifest.as_ref(), old.as_deref() == Some(&new))?;
+        let steps = steps(to, &manifest, &published)?;
         Ok(Self {
             source: source.to_owned(),
             id,
@@ -161,26 +165,38 @@ impl Plan {
     }
 }
 
-fn steps(to: &dyn Destination, new: &Manifest, old: Option<&Manifest>, same: bool) -> Result<Vec<Step>> {
-    let of_old: HashSet<&str> = old
-        .iter()
-        .flat_map(|old| old.files())
-        .map(|f| f.file.as_str())
-        .collect();
-    let of_new: HashSet<&str> = new.files().map(|f| f.file.as_str()).collect();
+/// What is at a destination.
+enum Published<'a> {
+    Nothing,
+    /// A bundle of another version, or a damaged one.
+    Unreadable,
+    /// A bundle, and whether it is the new one.
+    Bundle(&'a Manifest, bool),
+}
+
+fn steps(to: &dyn Destination, new: &Manifest, published: &Published<'_>) -> Result<Vec<Step>> {
+    let names = |manifest: &Manifest| manifest.files().map(|entry| entry.file.clone()).collect();
+    let of_new: HashSet<String> = names(new);
+    let of_old: HashSet<String> = match published {
+        Published::Bundle(old, _) => names(old),
+        Published::Nothing | Published::Unreadable => HashSet::new(),
+    };
     let mut steps = Vec::new();
     let mut added = HashSet::new();
     for entry in new.files() {
-        if added.insert(&entry.file) && !(of_old.contains(entry.file.as_str()) && to.holds(entry)?) {
+        if added.insert(&entry.file) && !(of_old.contains(&entry.file) && to.holds(entry)?) {
             steps.push(Step::Add(entry.clone()));
         }
     }
-    if !same {
+    if !matches!(published, Published::Bundle(_, true)) {
         steps.push(Step::ReplaceManifest);
     }
-    let named = |name: &str| of_old.contains(name) || of_new.contains(name);
-    let names = to.names()?.unwrap_or_default().into_iter();
-    let stale = names.filter(|name| is_bundle_file(name) && !named(name));
-    steps.extend(stale.map(Step::Remove));
+    // What readers of an unreadable bundle still ask for is not known.
+    if !matches!(published, Published::Unreadable) {
+        let stale = to.names()?.unwrap_or_default().into_iter();
+        let stale =
+            stale.filter(|name| is_bundle_file(name) && !of_old.contains(name) && !of_new.contains(name));
+        steps.extend(stale.map(Step::Remove));
+    }
     Ok(steps)
 }

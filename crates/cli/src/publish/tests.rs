@@ -178,6 +178,24 @@ fn of_two_publishers_the_second_gives_up() {
     assert_eq!(Bundle::open(&to).unwrap().manifest().sequence, 3);
 }
 
+/// Version 1 had no envelope, and its sequence counts all the same.
+#[test]
+fn a_bundle_of_an_older_version_is_replaced_by_a_higher_sequence() {
+    let three = Three::new();
+    let to = three.path("to");
+    publish(&three.path("2"), &to, false).unwrap();
+    let path = to.join(manifest::FILE_NAME);
+    let file = std::fs::read(&path).unwrap();
+    std::fs::write(&path, Envelope::parse(&file).unwrap().manifest_bytes()).unwrap();
+    let before = files(&to);
+    assert!(plan(&three.path("1"), &to, false).is_err());
+    assert_eq!(publish(&three.path("3"), &to, false).unwrap().sequence, 3);
+    // Nothing that its readers ask for was removed.
+    assert_eq!(files(&to), before + 2);
+    std::fs::write(&path, b"no manifest").unwrap();
+    assert!(plan(&three.path("3"), &to, true).is_err());
+}
+
 /// A destination that lists nothing, as R2 through wrangler.
 struct Unlisted<'a>(&'a Folder, RefCell<Vec<String>>);
 

@@ -35,9 +35,11 @@ async function opened(turns) {
           const { Recommender } = await import("/pkg/index.js");
           try {
             const rec = await Recommender.open({ endpoint: location.origin, mode: "local", ...options });
-            const { items } = await rec.recommend({ k: 3 });
+            const [{ item }] = (await rec.recommend({ k: 3 })).items;
+            await rec.record({ event: "click", item: item.id });
+            const { items, degraded = "" } = await rec.recommend({ k: 3 });
             rec.close();
-            return `${items.length} videos`;
+            return `${items.length} videos${degraded}`;
           } catch ({ name, message }) {
             return `${name}: ${message}`;
           }
@@ -63,12 +65,17 @@ test("with keys, a manifest opens where one of them has signed it", async () => 
     { file: signed, keys: [newKey().hex] },
     { file: changed, keys: [own.hex] },
     { file: signed, keys: ["abc"] },
+    { file: signed, keys: [own.hex], mode: "standard" },
+    { file: signed, keys: [newKey().hex], mode: "standard" },
   ]);
   assert.deepEqual(outcomes.slice(0, 3), ["3 videos", "3 videos", "3 videos"]);
   assert.match(outcomes[3], /^BadReply: .*found none/);
   assert.match(outcomes[4], new RegExp(`^BadReply: .*found signatures by ${old.id}, ${own.id}`));
   assert.match(outcomes[5], new RegExp(`^BadReply: .*${own.id} does not hold`));
   assert.match(outcomes[6], /^BadOption: .*`keys`.*64/);
+  // Candidates come from the worker, and are shown without what the manifest would have added.
+  assert.equal(outcomes[7], "3 videos");
+  assert.match(outcomes[8], /^3 videos.+found signatures by/);
 });
 
 test("a lower sequence than one that was seen is refused, also after the page was closed", async () => {

@@ -204,6 +204,8 @@ impl<'a> Envelope<'a> {
         }
         rest.expect(MANIFEST)?;
         let manifest = rest.bytes.strip_suffix(END.as_bytes());
+        // White space here would be in the bundle's name, but in no signature.
+        let manifest = manifest.filter(|manifest| trimmed(manifest).len() == manifest.len());
         let manifest = manifest.ok_or(EnvelopeError::NoEnd)?;
         Ok(Self { manifest, signatures })
     }
@@ -270,8 +272,11 @@ pub enum EnvelopeError {
         /// What should stand there.
         expected: &'static str,
     },
-    /// Cut off.
-    #[error("manifest.json: expected `}}` at its end; fetch it again, or rebuild the bundle")]
+    /// Cut off, or with white space around the manifest.
+    #[error(
+        "manifest.json: expected the manifest without white space around it, and `}}` behind it; fetch it again, or rebuild \
+        the bundle"
+    )]
     NoEnd,
     /// A version that is not read.
     #[error(

@@ -293,13 +293,40 @@ fn other_forms_are_refused_by_the_name_of_what_is_wrong() {
             good.replace("\"signatures\":[],", ""),
             "expected `,\"signatures\":[`",
         ),
-        (good[..good.len() - 2].to_owned(), "expected `}` at its end"),
+        (good[..good.len() - 2].to_owned(), "and `}` behind it"),
         ("[]".to_owned(), "byte 0"),
         (" ".repeat(manifest::MAX_BYTES + 1), "at most 4194304 are allowed"),
     ] {
         let error = Envelope::parse(text.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// Found by fuzzing: it would change the bundle's name under a signature that holds.
+#[test]
+fn white_space_around_the_manifest_is_refused() {
+    let manifest = br#"{"sequence":1}"#;
+    let text = String::from_utf8(seal(manifest, &[sign(manifest, 1)])).unwrap();
+    for space in [" ", "\n", "\t", "\r"] {
+        for (from, to) in [
+            (r#""manifest":"#, format!(r#""manifest":{space}"#)),
+            ("}}\n", format!("}}{space}}}")),
+        ] {
+            assert!(text.contains(from));
+            let changed = text.replace(from, &to);
+            assert_eq!(
+                Envelope::parse(changed.as_bytes()),
+                Err(EnvelopeError::NoEnd),
+                "{changed}"
+            );
+        }
+    }
+    // Behind the whole it changes nothing.
+    let longer = format!("{text} \n");
+    assert_eq!(
+        Envelope::parse(longer.as_bytes()).unwrap().manifest_bytes(),
+        manifest
+    );
 }
 
 /// The reader leaves it to the manifest's to refuse what is no single object.

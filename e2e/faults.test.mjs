@@ -24,7 +24,8 @@ async function withDamage(damage, body) {
       await cp(path.join(siteFromEnvironment(), part), path.join(site, part), { recursive: true });
     }
     const bundle = path.join(site, "bundle");
-    await damage(bundle, JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8")));
+    const { manifest } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
+    await damage(bundle, manifest);
     server = await startSite({ site });
     await body(new Client(server.url));
   } finally {

@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { launchChromium } from "./browser.mjs";
 import { siteFromEnvironment, startSite } from "./server.mjs";
+import { seal } from "./signing.mjs";
 
 const TOKEN = "a token of the tests";
 const RECSYS = process.env.RECSYS_BIN;
@@ -224,9 +225,9 @@ async function siteWith(fields) {
     await cp(path.join(siteFromEnvironment(), part), path.join(site, part), { recursive: true });
   }
   const file = path.join(site, "bundle/manifest.json");
-  const manifest = JSON.parse(await readFile(file, "utf8"));
+  const { manifest } = JSON.parse(await readFile(file, "utf8"));
   await rm(file);
-  await writeFile(file, JSON.stringify({ ...manifest, ...fields }));
+  await writeFile(file, seal({ ...manifest, ...fields }));
   return site;
 }
 

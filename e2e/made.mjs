@@ -51,7 +51,7 @@ export async function madeSite() {
     site: at("site"),
     bundle,
     queries: await matrix(at("queries.npy")),
-    manifest: async () => JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8")),
+    manifest: async () => JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8")).manifest,
     /** What the command finds for every query. */
     async expected(k = 10) {
       const lines = await recsys("search", "--bundle", bundle, "--vectors", at("queries.npy"), "-k", String(k), "--json");

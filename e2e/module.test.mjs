@@ -97,7 +97,7 @@ test("a search in local mode is refused and sends nothing", async () => {
 });
 
 test("without the ranker the order is by similarity, and the slate says so", async () => {
-  const manifest = await (await fetch(`${server.url}/v1/manifest`)).json();
+  const { manifest } = await (await fetch(`${server.url}/v1/manifest`)).json();
   const { value } = await inBrowser(
     async () => {
       const [{ item }] = (await rec.recommend({ k: 5 })).items;

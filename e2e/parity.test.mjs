@@ -72,7 +72,7 @@ async function inChromium(url, vectors, ef, forceGraph) {
       async ({ queries, k, ef, forceGraph }) => {
         const { default: init, LocalIndex } = await import("/pkg/recsys.js");
         await init({ module_or_path: "/pkg/recsys.wasm" });
-        const manifest = await (await fetch("/v1/manifest")).json();
+        const { manifest } = await (await fetch("/v1/manifest")).json();
         const bytes = async ({ file }) => new Uint8Array(await (await fetch(`/bundle/${file}`)).arrayBuffer());
         const index = LocalIndex.load(await bytes(manifest.segments[0].shard), await bytes(manifest.segments[0].items));
         return queries.map((query) => {
@@ -113,7 +113,7 @@ async function siteWith(bundle) {
 async function compare(bundle, queriesFile, { graph, share }) {
   const vectors = await readNpy(queriesFile);
   assert.equal(vectors.length, QUERIES);
-  const manifest = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
+  const { manifest } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
   const native = await natively(bundle, queriesFile, false);
   for (const { strategy } of native) assert.equal(strategy, graph ? "graph" : "scan");
   const most = Math.max(...native.map(({ distances }) => distances));
@@ -146,7 +146,7 @@ test("200 queries over 20,000 made vectors, the graph forced", async () => {
 
 test("200 queries over the demo catalogue", async () => {
   const bundle = fromEnvironment("RECSYS_BUNDLE");
-  const { dim } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
+  const { manifest: { dim } } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
   const made = path.join(work, "demo-queries");
   await recsys("demo-vectors", "--out", made, "--items", "1000", "--dim", String(dim), "--queries", String(QUERIES));
   await compare(bundle, path.join(made, "queries.npy"), { graph: false, share: 1 });

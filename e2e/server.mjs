@@ -67,10 +67,16 @@ function withAggregates(worker, { token }) {
   };
 }
 
+/** What wrangler.toml says in comments: the bundle in R2, its objects in a folder as `wrangler dev --persist-to` has them. */
+function withBucket(worker, { name, folder }) {
+  return { worker: { ...worker, r2Buckets: { BUNDLE: name } }, persist: { r2Persist: path.join(folder, "v3/r2") } };
+}
+
 /** Starts one worker on a loopback port. */
-async function start(worker, port = 0) {
+async function start(worker, port = 0, persist = {}) {
   const miniflare = new Miniflare({
     workers: [worker],
+    ...persist,
     host: "127.0.0.1",
     port,
     cf: false,
@@ -82,7 +88,7 @@ async function start(worker, port = 0) {
     },
   });
   try {
-    return { url: await miniflare.ready, dispose: () => miniflare.dispose() };
+    return { url: await miniflare.ready, miniflare, dispose: () => miniflare.dispose() };
   } catch (error) {
     await miniflare.dispose();
     throw error;
@@ -128,12 +134,19 @@ function answering(serve) {
  * @param {number} [options.port] 0 picks a free one
  * @param {"ready"|"failing"|"unbound"} [options.encoder] what answers behind the encoder's service binding
  * @param {{token?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory
- * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch}>} `url` has no slash at its
- *   end; `askEncoder` takes a path and reaches the encoder's worker, which the site itself does not expose
+ * @param {{name: string, folder: string}} [options.bucket] the bundle comes from this bucket of a local R2
+ * @param {string} [options.cache] folder that the data centre's cache is kept in
+ * @param {Record<string, string>} [options.vars] variables of the worker
+ * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch,
+ *   bucket: () => Promise<import("miniflare").R2Bucket>}>} `url` has no slash at its end; `askEncoder` takes a path and
+ *   reaches the encoder's worker, which the site itself does not expose; `bucket` is what `options.bucket` names
  */
-export async function startSite({ site, port = 0, encoder = "ready", aggregates }) {
+export async function startSite({ site, port = 0, encoder = "ready", aggregates, bucket, cache, vars }) {
   const plain = workerFrom("wrangler.toml", checkedSite(site));
-  const recs = aggregates ? withAggregates(plain, aggregates) : plain;
+  const counting = aggregates ? withAggregates(plain, aggregates) : plain;
+  const stored = bucket ? withBucket(counting, bucket) : { worker: counting };
+  const recs = { ...stored.worker, bindings: { ...stored.worker.bindings, ...vars } };
+  const persist = { ...stored.persist, ...(cache && { cachePersist: cache }) };
   const started = [];
   const dispose = async () => {
     for (const worker of started.reverse()) await worker.dispose();
@@ -143,10 +156,11 @@ export async function startSite({ site, port = 0, encoder = "ready", aggregates 
     const [encoderWorker] = started;
     const { [ENCODER_BINDING]: _, ...others } = recs.serviceBindings;
     if (encoder !== "unbound") others[ENCODER_BINDING] = behindBinding(encoderWorker);
-    started.push(await start({ ...recs, serviceBindings: others }, port));
+    started.push(await start({ ...recs, serviceBindings: others }, port, persist));
     return {
       url: started.at(-1).url.origin,
       dispose,
+      bucket: () => started.at(-1).miniflare.getR2Bucket("BUNDLE"),
       askEncoder: (path, init) => fetch(new URL(path, encoderWorker.url), init),
     };
   } catch (error) {

@@ -14,7 +14,7 @@ let known;
 before(async () => {
   server = await startSite({ site: siteFromEnvironment() });
   client = new Client(server.url);
-  manifest = await (await client.get("/v1/manifest")).json();
+  ({ manifest } = await (await client.get("/v1/manifest")).json());
   known = (await isSlate(await client.recs({ recent: [], k: 10 }))).items.map(({ id }) => id);
 });
 

@@ -3,6 +3,7 @@
 //!
 //!     cargo run --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 
+use recsys_core::envelope::seal;
 use std::path::Path;
 use std::{env, fs, io};
 
@@ -40,8 +41,13 @@ fn main() -> io::Result<()> {
     )?;
     let segment = |shard: &[u8]| small::segment(4, [shard, b"items", b"co-watch"]);
     let plain = small::manifest(7, 8, vec![segment(b"one"), segment(b"two")]);
-    write("manifest", "plain", &plain.to_bytes())?;
-    write("manifest", "full", &small::full_manifest().to_bytes())?;
+    write("manifest", "plain", &seal(&plain.to_bytes(), &[]))?;
+    write("manifest", "full", &seal(&small::full_manifest().to_bytes(), &[]))?;
+    write(
+        "manifest",
+        "signed",
+        include_bytes!("../../crates/core/tests/fixtures/manifest/v2-signed-by-openssl.json"),
+    )?;
     for segments in [1, 2, 5] {
         write("removed", &segments.to_string(), &small::removed(segments))?;
     }

@@ -8,7 +8,9 @@ mod media;
 mod model;
 mod partition;
 mod progress;
+mod publish;
 mod replay;
+mod signing;
 mod sprites;
 
 use clap::{Parser, Subcommand};
@@ -43,10 +45,14 @@ enum Command {
     Import(commands::import::Args),
     /// Make a bundle from a catalogue of videos, or from vectors that you already have
     Index(commands::index::Args),
+    /// Make a key that signs bundles, or show its public half
+    Key(commands::key::Args),
     /// Show or set the rules of a bundle's page: caps, boosts, pins, exploration
     Policy(commands::policy::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
     Predict(commands::predict::Args),
+    /// Publish a bundle to a folder or to R2, all at once
+    Publish(commands::publish::Args),
     /// Remove videos from a bundle
     Remove(commands::remove::Args),
     /// Search a bundle with vectors, words or a picture
@@ -55,7 +61,7 @@ enum Command {
     Train(commands::train::Args),
     /// Read JSON strings, one a line, and write CLIP's token ids, one JSON array a line
     Tokenize(commands::tokenize::Args),
-    /// Check every file of a bundle; exit code 1 and the reason on the first fault
+    /// Check every file of a bundle and its signature; exit code 1 and the reason on the first fault
     Verify(commands::verify::Args),
 }
 
@@ -71,8 +77,10 @@ fn main() -> std::process::ExitCode {
         Command::Features(args) => commands::features::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
+        Command::Key(args) => commands::key::run(&args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::Publish(args) => commands::publish::run(&args),
         Command::Remove(args) => commands::remove::run(args),
         Command::Search(args) => commands::search::run(args),
         Command::Tokenize(args) => commands::tokenize::run(args),

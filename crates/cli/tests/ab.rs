@@ -44,7 +44,8 @@ impl Folder {
 
     fn manifest(&self) -> Value {
         let bytes = std::fs::read(self.path("bundle").join("manifest.json")).unwrap();
-        serde_json::from_slice(&bytes).unwrap()
+        let file: Value = serde_json::from_slice(&bytes).unwrap();
+        file["manifest"].clone()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod candidates;
 pub mod catalogue;
 pub mod clip;
 pub mod cowatch;
+pub mod envelope;
 pub mod events;
 pub mod experiments;
 pub mod features;

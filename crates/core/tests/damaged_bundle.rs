@@ -10,10 +10,12 @@
 mod bundle;
 
 use bundle::{holds, small};
+use ed25519_dalek::{Signer, SigningKey};
 use peak_alloc::PeakAlloc;
 use recsys_core::bytes::{AlignedBytes, Sink};
 use recsys_core::candidates::{Answer, Candidates, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId, Video};
+use recsys_core::envelope::{Envelope, PublicKey, Signature, message, seal};
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::items::ItemTable;
 use recsys_core::items::dictionaries::DictionaryFile;
@@ -143,6 +145,22 @@ impl Files {
     }
 }
 
+/// The publisher's key.
+fn secret() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn public() -> PublicKey {
+    PublicKey::from_bytes(secret().verifying_key().to_bytes()).unwrap()
+}
+
+/// `manifest.json` of a manifest, signed by the publisher.
+fn signed(manifest: &[u8]) -> Vec<u8> {
+    let bytes = secret().sign(&message(manifest)).to_bytes();
+    let key = public().id();
+    seal(manifest, &[Signature { key, bytes }])
+}
+
 /// What a reader serves from.
 struct Bundle {
     manifest: Manifest,
@@ -152,7 +170,21 @@ struct Bundle {
     ranker: Ranker,
 }
 
-/// Opens a bundle as the edge and the browser do; `names` is the manifest that the files were published with.
+/// Opens a bundle as the edge and the browser do where they trust the publisher's key; `names` is the manifest that the files
+/// were published with.
+fn open_signed(file: &[u8], files: &Files, names: &Manifest) -> Result<Bundle, String> {
+    let text = |error: &dyn std::error::Error| error.to_string();
+    let file = AlignedBytes::copy_of(file);
+    // The tree of the signatures, and the message that they sign.
+    let manifest = bounded(Bound(1, 8 * SMALL), &file, |file| {
+        let envelope = Envelope::parse(file.as_slice()).map_err(|e| text(&e))?;
+        envelope.verify(&[public()]).map_err(|e| text(&e))?;
+        Ok::<_, String>(envelope.manifest_bytes().to_vec())
+    })?;
+    open(&manifest, files, names)
+}
+
+/// As [`open_signed`], of a manifest that was accepted.
 fn open(manifest: &[u8], files: &Files, names: &Manifest) -> Result<Bundle, String> {
     let text = |error: &dyn std::error::Error| error.to_string();
     let file = AlignedBytes::copy_of(manifest);
@@ -334,7 +366,7 @@ fn damage(file: fn(&mut Files) -> &mut Vec<u8>, opens_at_least: usize) {
             "{how}, as it is"
         );
         let fitting = files.manifest();
-        let read = open(&fitting.to_bytes(), &files, &fitting);
+        let read = open_signed(&signed(&fitting.to_bytes()), &files, &fitting);
         assert!(!is_cut || read.is_err(), "{how}, with a fitting manifest");
         if let Ok(bundle) = read {
             bundle.serve(&how, &files);
@@ -395,7 +427,21 @@ fn every_cut_and_every_flip_of_a_ranker_is_refused_or_harmless() {
     damage(|files| &mut files.ranker, 100);
 }
 
-/// Nothing holds the manifest itself to a hash: its bytes name the bundle, and the files that it names hold.
+/// What anybody but the publisher changes is refused, or is white space around the manifest.
+#[test]
+fn every_cut_and_every_flip_of_a_signed_manifest_is_refused_or_changes_nothing() {
+    let _alone = alone();
+    let files = Files::new();
+    let published = files.manifest();
+    for (how, bytes) in damaged(&signed(&published.to_bytes())) {
+        if let Ok(bundle) = open_signed(&bytes, &files, &published) {
+            assert_eq!(bundle.manifest, published, "{how}");
+        }
+    }
+}
+
+/// Where no key is trusted, nothing holds the manifest to anything: its bytes name the bundle, and the files that it names
+/// hold.
 #[test]
 fn every_cut_and_every_flip_of_a_manifest_is_refused_or_harmless() {
     let _alone = alone();
@@ -495,6 +541,16 @@ fn a_manifest_of_values_alone_takes_no_more_than_32_mib() {
         let more = if count < MAX_VALUES { 32 << 20 } else { SMALL };
         let read = bounded(Bound(0, more), &file, |file| Manifest::parse(file.as_slice()));
         assert!(read.is_err(), "{value}, {count} times");
+        for field in ["signatures", "version"] {
+            let head = r#"{"format":"recsys-bundle","version":2"#;
+            let head = head.replacen(field, "other", 1);
+            let text = format!(r#"{head},"manifest":{{}},"{field}":{text}}}"#);
+            let file = AlignedBytes::copy_of(&text.as_bytes()[..text.len().min(MAX_BYTES)]);
+            let read = bounded(Bound(0, SMALL), &file, |file| {
+                Envelope::parse(file.as_slice()).map(|_| ())
+            });
+            assert!(read.is_err(), "{field}: {value}, {count} times");
+        }
     }
 }
 

@@ -81,7 +81,7 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
         "sequence": bundle.manifest.sequence,
         "items": bundle.manifest.items,
         "encoder": encoder,
-        "degraded": bundle.fault(),
+        "degraded": bundle.fault().or_else(bundle::refused),
         "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
     });

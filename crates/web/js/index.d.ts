@@ -41,6 +41,11 @@ export interface OpenOptions {
    * random, and when the page is hidden. Default: `false`.
    */
   aggregates?: boolean;
+  /**
+   * Public keys, 64 hexadecimal digits each, as `recsys key public` prints them: a bundle that none of them has signed is
+   * refused. Default: none, and signatures are not asked for.
+   */
+  keys?: string[];
   /** Name of the IndexedDB database that holds the clicks. Default: `recsys`. */
   database?: string;
 }

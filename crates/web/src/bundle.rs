@@ -3,12 +3,13 @@
 
 use crate::failure::Failure;
 use crate::net::Net;
+use crate::trust::Trust;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Answer, Candidate, Candidates, Source};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::items::dictionaries::DictionaryFile;
-use recsys_core::manifest::{Manifest, SearchSettings, bundle_id};
+use recsys_core::manifest::{Manifest, SearchSettings};
 use recsys_core::privacy::local;
 use recsys_core::removed::Removed;
 use recsys_core::rerank::Ranker;
@@ -35,8 +36,8 @@ impl Bundle {
     ///
     /// # Errors
     /// No manifest. A missing ranker is none.
-    pub async fn fetch(net: &mut Net) -> Result<Self, Failure> {
-        let (name, manifest) = manifest(net).await?;
+    pub async fn fetch(net: &mut Net, trust: &Trust) -> Result<Self, Failure> {
+        let (name, manifest) = trust.open(&net.manifest().await?).await?;
         let ranker = match &manifest.ranker {
             Some(entry) => ranker(Some(net.file(entry).await)),
             None => ranker(None),
@@ -55,12 +56,6 @@ impl Bundle {
             .as_ref()
             .map(|encoder| encoder.sha256.as_str())
     }
-}
-
-async fn manifest(net: &mut Net) -> Result<(String, Manifest), Failure> {
-    let bytes = net.manifest().await?;
-    let manifest = Manifest::parse(&bytes).map_err(Failure::bad_reply)?;
-    Ok((bundle_id(&bytes), manifest))
 }
 
 fn ranker(fetched: Option<Result<AlignedBytes, Failure>>) -> Result<Ranker, String> {
@@ -87,8 +82,8 @@ impl Local {
     ///
     /// # Errors
     /// A part other than the ranker is missing or damaged, or the whole is too large for a browser.
-    pub async fn fetch(net: &mut Net) -> Result<(Bundle, Self), Failure> {
-        let (name, manifest) = manifest(net).await?;
+    pub async fn fetch(net: &mut Net, trust: &Trust) -> Result<(Bundle, Self), Failure> {
+        let (name, manifest) = trust.open(&net.manifest().await?).await?;
         let total: u64 = local::files(&manifest).map(|entry| entry.bytes).sum();
         if total > MAX_LOCAL_BYTES {
             let message = format!(

@@ -20,4 +20,5 @@ mod recommender;
 mod sent;
 mod slate;
 mod store;
+mod trust;
 mod types;

@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::fields::Fields;
 use recsys_core::catalogue::ItemId;
+use recsys_core::envelope::{KeyError, PublicKey};
 use recsys_core::events::EntryUser;
 use recsys_core::features::{AgeBand, Device, Gender};
 use recsys_core::json::{self, Shown};
@@ -67,6 +68,8 @@ pub struct OpenOptions {
     pub database: String,
     /// Whether counts may be sent.
     pub aggregates: bool,
+    /// Keys of which one must have signed the bundle; none where nothing is demanded.
+    pub keys: Vec<PublicKey>,
 }
 
 impl OpenOptions {
@@ -114,8 +117,17 @@ impl OpenOptions {
             },
             database,
             aggregates: fields.flag("aggregates")?,
+            keys: keys(&fields)?,
         })
     }
+}
+
+fn keys(fields: &Fields) -> Result<Vec<PublicKey>, Failure> {
+    let refuse = |error: KeyError| fields.refuse("keys", &error.to_string());
+    let keys = fields.texts("keys")?;
+    keys.iter()
+        .map(|key| PublicKey::parse(key).map_err(refuse))
+        .collect()
 }
 
 fn endpoint(fields: &Fields) -> Result<String, Failure> {

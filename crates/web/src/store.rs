@@ -1,5 +1,5 @@
-//! The viewer's data in IndexedDB: one database. One object store has one value, which is a JSON text; two more have the
-//! log, a line a value, the oldest of which leave.
+//! The viewer's data in IndexedDB: one database. One object store has one value, which is a JSON text, and the highest
+//! sequence seen of each server's bundles; two more have the log, a line a value, the oldest of which leave.
 //!
 //! Connections are short, so that one tab can delete the database while others are open. A change reads, changes and
 //! writes in one transaction, so that two tabs do not undo each other's clicks.
@@ -120,6 +120,15 @@ impl Store {
     /// `Storage`.
     pub async fn read_in(&self, change: &Change) -> Result<Stored, Failure> {
         change.read().await.map_err(|error| self.failure(&error))
+    }
+
+    /// Raises a number kept under this name to at least `number`, and gives what it is then.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub async fn raise(&self, name: &str, number: u64) -> Result<u64, Failure> {
+        let raise = async { self.open().await?.raise(name, number).await };
+        raise.await.map_err(|error| self.failure(&error))
     }
 
     /// The log, in no order.
@@ -250,6 +259,21 @@ impl Change {
                 Err(why) => Stored::Unreadable(why),
             },
         })
+    }
+
+    async fn raise(self, name: &str, number: u64) -> Result<u64, idb::Error> {
+        let key = JsValue::from_str(name);
+        let store = self.transaction.object_store(OBJECT_STORE)?;
+        let found = store.get(key.clone())?.await?.and_then(|value| value.as_string());
+        let found = found.and_then(|text| text.parse().ok()).unwrap_or(0);
+        if found >= number {
+            return Ok(found);
+        }
+        // As a text, for JavaScript's numbers are exact up to 2^53 alone.
+        let value = JsValue::from_str(&number.to_string());
+        store.put(&value, Some(&key))?.await?;
+        self.transaction.await?;
+        Ok(number)
     }
 
     async fn write(self, value: &JsValue, lines: &Lines) -> Result<TransactionResult, idb::Error> {

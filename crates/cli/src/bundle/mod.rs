@@ -5,11 +5,12 @@ mod segments;
 mod write;
 
 pub use segments::{Contents, Neighbours, Partitioning, write_segment, write_segments};
-pub use write::{BundleWriter, Trainable};
+pub use write::{BundleWriter, Replaced, Trainable, UNFINISHED, check_replaceable, is_bundle_file};
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
+use recsys_core::envelope::Envelope;
 use recsys_core::items::ItemRecord;
 use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::manifest::{self, Manifest, SearchSettings};
@@ -96,7 +97,9 @@ impl Bundle {
                 path.display()
             )
         })?;
-        let manifest = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
+        let envelope = Envelope::parse(&bytes).with_context(|| path.display().to_string())?;
+        let bytes = envelope.manifest_bytes();
+        let manifest = Manifest::parse(bytes).with_context(|| path.display().to_string())?;
         let (dictionaries, segments) = read::segments(dir, &manifest)?;
         let ranker = read::ranker(dir, &manifest)?;
         if let Some(entry) = &manifest.model_card {
@@ -112,7 +115,7 @@ impl Bundle {
         );
         Ok(Self {
             dir: dir.to_owned(),
-            id: manifest::bundle_id(&bytes),
+            id: manifest::bundle_id(bytes),
             manifest,
             dictionaries,
             segments,

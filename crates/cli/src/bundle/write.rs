@@ -1,12 +1,14 @@
 //! Writing a bundle so that readers see the old one or the new one.
 
 use super::Bundle;
+use crate::signing::{Signer, Signing};
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::{self, Neighbour};
 use recsys_core::items;
 use recsys_core::manifest::{self, FileEntry, Manifest, SegmentEntry};
 use recsys_core::removed;
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -17,23 +19,20 @@ use tempfile::TempDir;
 pub struct BundleWriter {
     out: PathBuf,
     stage: TempDir,
+    signer: Signer,
 }
 
 impl BundleWriter {
-    /// Starts a bundle for `out`, which may hold an older bundle, be empty, or not exist.
+    /// Starts a bundle for `out`, which may hold an older bundle, be empty, or not exist. It will be signed.
     ///
     /// # Errors
-    /// `out` holds something else, or the folder beside it cannot be made.
-    pub fn new(out: &Path) -> Result<Self> {
-        let exists = out.exists();
-        if exists && !out.join(manifest::FILE_NAME).is_file() {
-            let mut entries = std::fs::read_dir(out)
-                .with_context(|| format!("{}: expected a folder for the bundle", out.display()))?;
-            ensure!(
-                entries.next().is_none(),
-                "{}: expected a bundle, an empty folder or nothing, found other files; choose another --out",
-                out.display()
-            );
+    /// `out` holds something else, or a signed bundle where this one is not to be signed; a key cannot be read; or the folder
+    /// beside `out` cannot be made.
+    pub fn new(out: &Path, signing: &Signing) -> Result<Self> {
+        check_replaceable(out, "--out")?;
+        let signer = signing.signer()?;
+        if let Some(old) = Replaced::of(out)? {
+            signer.check_signs(old.signed, &out.display().to_string())?;
         }
         let parent = match out.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -48,20 +47,13 @@ impl BundleWriter {
         Ok(Self {
             out: out.to_owned(),
             stage,
+            signer,
         })
     }
 
     /// One more than the sequence of the bundle that `out` holds; 1 where it holds none.
     pub fn next_sequence(&self) -> Result<u64> {
-        let path = self.out.join(manifest::FILE_NAME);
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                let old = Manifest::parse(&bytes).with_context(|| path.display().to_string())?;
-                Ok(old.sequence.saturating_add(1))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(1),
-            Err(error) => Err(error).with_context(|| path.display().to_string()),
-        }
+        Ok(Replaced::of(&self.out)?.map_or(1, |old| old.sequence.saturating_add(1)))
     }
 
     /// Writes a file under a name that holds its hash.
@@ -96,11 +88,12 @@ impl BundleWriter {
         self.republish(manifest)
     }
 
-    /// Moves the files to the destination, the manifest last, and removes files that no longer belong to it.
+    /// Signs the manifest and moves the files to the destination, the manifest last, and removes files that no longer belong to it.
     /// Files that the manifest names and that are not in the stage must already be there.
     pub fn publish(self, manifest: &Manifest) -> Result<()> {
         let bytes = manifest.to_bytes();
         Manifest::parse(&bytes).context("the new manifest is not valid: this is a bug in recsys")?;
+        let bytes = self.signer.seal(&bytes);
         std::fs::create_dir_all(&self.out).with_context(|| self.out.display().to_string())?;
         for entry in manifest.files() {
             let (from, to) = (self.stage.path().join(&entry.file), self.out.join(&entry.file));
@@ -121,6 +114,91 @@ impl BundleWriter {
     }
 }
 
+/// Refuses a folder that holds something else than a bundle; `option` names it.
+///
+/// # Errors
+/// It does.
+pub fn check_replaceable(folder: &Path, option: &str) -> Result<()> {
+    if !folder.exists() || folder.join(manifest::FILE_NAME).is_file() {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("{}: expected a folder for the bundle", folder.display()))?;
+    for entry in entries {
+        let name = entry.with_context(|| folder.display().to_string())?.file_name();
+        // What a publisher left that was interrupted before there was a manifest.
+        let ours = name.to_str().is_some_and(is_bundle_file);
+        ensure!(
+            ours,
+            "{}: expected a bundle, an empty folder or nothing, found other files; choose another {option}",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// What must be known of a bundle that is replaced, be it of an older version, whose other parts are not read any more.
+pub struct Replaced {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Whether there are signatures in it, which may not hold.
+    pub signed: bool,
+}
+
+impl Replaced {
+    /// The bundle in a folder; `None` where there is none.
+    fn of(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(manifest::FILE_NAME);
+        match std::fs::read(&path) {
+            Ok(bytes) => Self::parse(&bytes, &path.display().to_string()).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    /// The bundle of a `manifest.json`, which `path` names.
+    ///
+    /// # Errors
+    /// It has no sequence.
+    pub fn parse(file: &[u8], path: &str) -> Result<Self> {
+        let file: Value = serde_json::from_slice(file).unwrap_or_default();
+        // Version 1 had no envelope.
+        let manifest = file.get("manifest").unwrap_or(&file);
+        let sequence = manifest.get("sequence").and_then(Value::as_u64);
+        let signatures = file.get("signatures").and_then(Value::as_array);
+        Ok(Self {
+            sequence: sequence.with_context(|| {
+                format!(
+                    "{path}: expected a bundle's manifest, found no sequence in it, and the new one must be higher; remove \
+                    the damaged bundle, or choose another place"
+                )
+            })?,
+            signed: signatures.is_some_and(|list| !list.is_empty()),
+        })
+    }
+}
+
+/// Starts the names of files that are being written for a bundle.
+pub const UNFINISHED: &str = ".recsys-put-";
+
+/// Whether a name is that of a bundle's file, by its start, or of one whose writer was interrupted.
+pub fn is_bundle_file(name: &str) -> bool {
+    [
+        UNFINISHED,
+        "shard-",
+        "cells-",
+        "items-",
+        "ranker-",
+        "sprites-",
+        "cowatch-",
+        "dictionaries-",
+        "removed-",
+        "modelcard-",
+    ]
+    .iter()
+    .any(|stem| name.starts_with(stem))
+}
+
 /// Removes bundle files that the manifest does not name; files of other kinds stay.
 fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
     let named: HashSet<&str> = manifest.files().map(|f| f.file.as_str()).collect();
@@ -129,20 +207,7 @@ fn remove_unnamed(out: &Path, manifest: &Manifest) -> Result<()> {
         let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
             continue;
         };
-        let ours = [
-            "shard-",
-            "cells-",
-            "items-",
-            "ranker-",
-            "sprites-",
-            "cowatch-",
-            "dictionaries-",
-            "removed-",
-            "modelcard-",
-        ]
-        .iter()
-        .any(|stem| name.starts_with(stem));
-        if ours && !named.contains(name) {
+        if is_bundle_file(name) && !named.contains(name) {
             std::fs::remove_file(&path).with_context(|| format!("{}: cannot remove", path.display()))?;
         }
     }
@@ -159,13 +224,15 @@ pub struct Trainable<'a> {
     pub facts: &'a dyn Fn(usize, &mut ItemFacts),
     /// What is watched along with a row.
     pub neighbours: &'a dyn Fn(usize) -> Vec<Neighbour>,
+    /// With which keys the bundle is signed.
+    pub signing: &'a Signing,
 }
 
 impl Bundle {
     /// Publishes this bundle again under the next sequence with another ranker, other co-watch lists and changed facts;
     /// vectors and stills stay as they are.
     pub fn replace_ranker(&self, trained: &Trainable<'_>) -> Result<()> {
-        let writer = BundleWriter::new(self.dir())?;
+        let writer = BundleWriter::new(self.dir(), trained.signing)?;
         let mut manifest = self.manifest().clone();
         for (number, slot) in self.segments().at_hand() {
             let Some(entry) = manifest.segments.get_mut(number) else {
@@ -195,7 +262,9 @@ impl Bundle {
     }
 
     /// Publishes this bundle again under the next sequence, with a manifest that names the same files.
-    pub fn republish(&self, manifest: Manifest) -> Result<()> {
-        BundleWriter::new(self.dir())?.republish(manifest).map(drop)
+    pub fn republish(&self, manifest: Manifest, signing: &Signing) -> Result<()> {
+        BundleWriter::new(self.dir(), signing)?
+            .republish(manifest)
+            .map(drop)
     }
 }

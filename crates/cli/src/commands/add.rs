@@ -2,6 +2,7 @@
 
 use super::input;
 use crate::bundle::{Bundle, BundleWriter, Contents, write_segment};
+use crate::signing::Signing;
 use crate::{progress, sprites};
 use anyhow::{Context, Result, ensure};
 use recsys_core::manifest::{EncoderRef, Manifest, SegmentEntry, Sprites};
@@ -18,6 +19,8 @@ pub struct Args {
     bundle: PathBuf,
     #[command(flatten)]
     input: input::InputArgs,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Publishes the bundle again with one more small segment; the files of the others stay as they are. A video that is there
@@ -41,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
     );
     check_encoder(manifest.encoder.as_ref(), input.encoder.as_ref())?;
 
-    let writer = BundleWriter::new(bundle.dir())?;
+    let writer = BundleWriter::new(bundle.dir(), &args.signing)?;
     let mut changed = manifest.clone();
     if !input.stills.is_empty() {
         let sheets = sprites::write(&writer, &input.stills)?;

@@ -2,6 +2,7 @@
 
 use crate::bundle::{Bundle, BundleWriter, Contents, Neighbours, Partitioning, write_segments};
 use crate::graph;
+use crate::signing::Signing;
 use anyhow::Result;
 use recsys_core::items::{ItemRecord, NO_CELL};
 use recsys_core::manifest::Sprites;
@@ -17,6 +18,8 @@ pub struct Args {
     bundle: PathBuf,
     #[command(flatten)]
     partitioning: Partitioning,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Writes all segments anew, without what was removed and with what was added in its place in the partition. Codes, ranker
@@ -45,7 +48,7 @@ pub fn run(args: Args) -> Result<()> {
         mean: &graph::mean(&vectors, dim),
         neighbours: bundle.has_co_watch().then_some(neighbours),
     };
-    let writer = BundleWriter::new(bundle.dir())?;
+    let writer = BundleWriter::new(bundle.dir(), &args.signing)?;
     let before = changed.segments.len();
     (changed.segments, changed.cells) = write_segments(&writer, &contents, args.partitioning)?;
     let after = changed.segments.len();

@@ -2,6 +2,7 @@
 
 use super::input;
 use crate::bundle::{BundleWriter, Contents, Partitioning, write_segments};
+use crate::signing::Signing;
 use crate::{clock, graph, sprites};
 use anyhow::Result;
 use recsys_core::manifest::{Manifest, SearchSettings};
@@ -23,11 +24,13 @@ pub struct Args {
     flat_up_to: u32,
     #[command(flatten)]
     partitioning: Partitioning,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Makes the bundle.
 pub fn run(args: Args) -> Result<()> {
-    let writer = BundleWriter::new(&args.out)?;
+    let writer = BundleWriter::new(&args.out, &args.signing)?;
     let input = input::read(&args.input, None)?;
     let contents = Contents {
         records: &input.records,

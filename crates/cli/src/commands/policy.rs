@@ -1,6 +1,7 @@
 //! `recsys policy`: the page's rules in a bundle.
 
 use crate::bundle::Bundle;
+use crate::signing::Signing;
 use anyhow::{Context, Result, bail};
 use recsys_core::policy::{Codes, Settings};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct Args {
     /// Print the rules as JSON; the default where nothing else is asked for.
     #[arg(long)]
     show: bool,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Runs the command.
@@ -32,9 +35,9 @@ pub fn run(args: &Args) -> Result<()> {
         let at = || path.display().to_string();
         let bytes = std::fs::read(path).with_context(|| format!("{}: cannot read the rules", at()))?;
         let settings = Settings::parse(&bytes).with_context(at)?;
-        publish(&bundle, Some(settings)).with_context(at)?;
+        publish(&bundle, Some(settings), &args.signing).with_context(at)?;
     } else if args.clear {
-        publish(&bundle, None)?;
+        publish(&bundle, None, &args.signing)?;
     }
     let changed = args.set.is_some() || args.clear;
     if args.show || !changed {
@@ -56,11 +59,11 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn publish(bundle: &Bundle, policy: Option<Settings>) -> Result<()> {
+fn publish(bundle: &Bundle, policy: Option<Settings>, signing: &Signing) -> Result<()> {
     let mut manifest = bundle.manifest().clone();
     manifest.policy = policy;
     manifest.policy_codes = codes(bundle, manifest.rules())?;
-    bundle.republish(manifest)
+    bundle.republish(manifest, signing)
 }
 
 /// The codes of all names in some rules.

@@ -1,6 +1,7 @@
 //! `recsys remove`.
 
 use crate::bundle::{Bundle, BundleWriter};
+use crate::signing::Signing;
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemId;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct Args {
     /// Pass over ids that the bundle does not have, instead of stopping
     #[arg(long)]
     skip_unknown: bool,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Publishes the bundle again with tombstones for some videos; no other file changes.
@@ -53,7 +56,7 @@ pub fn run(args: Args) -> Result<()> {
         eprintln!("warning: {id:?} is pinned by the page's rules; the pin has no effect from now on");
     }
     changed.items = u32::try_from(bundle.len() - count)?;
-    let sequence = BundleWriter::new(bundle.dir())?.publish_removed(changed, removed)?;
+    let sequence = BundleWriter::new(bundle.dir(), &args.signing)?.publish_removed(changed, removed)?;
     eprintln!(
         "{}: {count} videos removed, sequence {sequence}",
         args.bundle.display()

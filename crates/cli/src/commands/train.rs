@@ -7,9 +7,10 @@ pub mod dataset;
 use super::log::{LogArgs, bar, share};
 use super::python::Python;
 use super::slates::SlateFile;
-use crate::bundle::{Bundle, Trainable};
+use crate::bundle::{Bundle, BundleWriter, Trainable};
 use crate::clock;
 use crate::replay::{Catalogue, Moment, Replay, Statistics};
+use crate::signing::Signing;
 use anyhow::{Context, Result, ensure};
 use bias::Examination;
 use card::{Card, Data};
@@ -64,6 +65,8 @@ pub struct Args {
     /// Print the result as one JSON object.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -126,6 +129,8 @@ pub fn run(args: &Args) -> Result<()> {
         args.train_from
     );
     let bundle = Bundle::open(&args.bundle)?;
+    // A key that is missing is told before the training, not after it.
+    drop(BundleWriter::new(&args.bundle, &args.signing)?);
     let catalogue = Catalogue::of(&bundle)?;
     let replay = args.log.replay(&catalogue)?;
     let (dataset, counts) = collect(args, &replay, &catalogue)?;
@@ -145,6 +150,7 @@ pub fn run(args: &Args) -> Result<()> {
         card: &serde_json::to_vec_pretty(&card)?,
         facts: &|row, facts| counts.apply(facts, row, end_ms),
         neighbours: &|row| counts.neighbours(&catalogue, row),
+        signing: &args.signing,
     })?;
     write(&args.bundle.join(CARD_FILE), card.markdown().as_bytes())?;
     let report = Report {

@@ -3,7 +3,7 @@
 use super::loaded::Loaded;
 use super::source::{Source, file};
 use recsys_core::items::dictionaries::DictionaryFile;
-use recsys_core::manifest::{Manifest, bundle_id};
+use recsys_core::manifest::Manifest;
 use recsys_core::removed::Removed;
 use recsys_core::segment::{Router, Segment, Segments};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// Its dictionaries or its tombstones cannot be had.
 pub async fn bundle(
     source: &Source,
+    id: String,
     manifest: Manifest,
     manifest_bytes: Vec<u8>,
     old: Option<&Loaded>,
@@ -34,7 +35,6 @@ pub async fn bundle(
     };
     let count = manifest.segments.len();
     let segments = Segments::new(&manifest, vec![None; count], router);
-    let id = bundle_id(&manifest_bytes);
     let loaded = Loaded::new(
         id,
         manifest_bytes,

@@ -11,8 +11,9 @@ mod source;
 pub use loaded::{Loaded, State};
 
 use crate::config::Config;
+use crate::{last_seen, trust};
 use loaded::held;
-use recsys_core::manifest::{self, Manifest};
+use recsys_core::manifest;
 use source::Source;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -146,31 +147,45 @@ pub async fn look_again(call: &Call<'_>) -> Result<Rc<Loaded>, String> {
     current(call).await
 }
 
+/// Why what is published is not what is at hand, where that is so.
+pub fn refused() -> Option<String> {
+    LAST_FAULT.with_borrow(Clone::clone)
+}
+
 /// Looks for a newer bundle, and puts it in place.
 async fn refresh(env: Env, config: Config, old: Option<Rc<Loaded>>) {
-    match newer(&env, &config, old.as_ref()).await {
-        Ok(Some(bundle)) => CURRENT.set(Some(bundle)),
-        Ok(None) => {}
-        Err(fault) => LAST_FAULT.set(Some(fault)),
+    let newer = newer(&env, &config, old.as_ref()).await;
+    LAST_FAULT.set(newer.as_ref().err().cloned());
+    if let Ok(Some(bundle)) = newer {
+        CURRENT.set(Some(bundle));
     }
     CHECKED_MS.set(now_ms());
     REFRESHING_SINCE_MS.set(None);
 }
 
-/// The published bundle; `None` where it is the one at hand, has a lower sequence, or is damaged where that one is whole.
+/// The published bundle; `None` where it is the one at hand.
+///
+/// # Errors
+/// It may not be used, or cannot be had, or is damaged where the one at hand is whole.
 async fn newer(env: &Env, config: &Config, old: Option<&Rc<Loaded>>) -> Result<Option<Rc<Loaded>>, String> {
     let source = Source::of(env)?;
     let manifest_bytes = source::whole(&source, manifest::FILE_NAME).await?;
     if old.is_some_and(|old| old.manifest_bytes == manifest_bytes && !old.has_note()) {
         return Ok(None);
     }
-    let manifest = Manifest::parse(&manifest_bytes).map_err(|e| e.to_string())?;
-    if old.is_some_and(|old| manifest.sequence < old.manifest.sequence) {
-        return Ok(None);
+    let (id, manifest) = trust::open(env, &manifest_bytes)?;
+    if let Some(old) = old
+        && manifest.sequence < old.manifest.sequence
+    {
+        return Err(last_seen::lower(old.manifest.sequence, manifest.sequence));
     }
-    let next = load::bundle(&source, manifest, manifest_bytes, old.map(|old| &**old)).await?;
+    let place = last_seen::place(env, source.name());
+    last_seen::check(&place, manifest.sequence).await?;
+    let sequence = manifest.sequence;
+    let next = load::bundle(&source, id, manifest, manifest_bytes, old.map(|old| &**old)).await?;
     let next = Rc::new(next);
     let Some(old) = old else {
+        last_seen::raise(&place, sequence).await;
         return Ok(Some(next));
     };
     // Piece by piece: what the old one no longer needs to hold makes room for the new.
@@ -180,8 +195,11 @@ async fn newer(env: &Env, config: &Config, old: Option<&Rc<Loaded>>) -> Result<O
         }
         load::segment(&source, &next, number).await;
     }
-    let worse = next.fault().is_some() && old.fault().is_none();
-    Ok((!worse).then_some(next))
+    if let Some(fault) = next.fault().filter(|_| old.fault().is_none()) {
+        return Err(fault);
+    }
+    last_seen::raise(&place, sequence).await;
+    Ok(Some(next))
 }
 
 /// Makes room for a segment; false where there is none. With `evict` others leave for it: of `old` those that the new

@@ -12,6 +12,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Its kind.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::R2(_) => "r2",
+            Self::Assets(_) => "assets",
+        }
+    }
+
     /// The R2 bucket `BUNDLE`, or without one the static assets `ASSETS`.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::options::{Declared, OpenOptions};
 use crate::recent::Recent;
 use crate::sent::SentLog;
 use crate::store::{Store, Stored};
+use crate::trust::Trust;
 use crate::types::{Sheet, Sprite};
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
@@ -24,6 +25,7 @@ use recsys_core::privacy::Mode;
 /// The state behind the exported class.
 pub struct Recommender {
     net: Net,
+    trust: Trust,
     store: Store,
     memory: Memory,
     /// The memory has events that the store has not, because writing failed.
@@ -55,7 +57,9 @@ impl Recommender {
     /// # Errors
     /// In local mode, a part of the bundle is missing or damaged.
     pub async fn open(options: OpenOptions) -> Result<Self, Failure> {
+        let trust = Trust::new(options.keys, options.database.clone(), &options.endpoint);
         let mut recommender = Self {
+            trust,
             net: Net::new(options.endpoint),
             store: Store::new(options.database),
             memory: Memory::default(),
@@ -200,7 +204,7 @@ impl Recommender {
     }
 
     async fn enter_local(&mut self) -> Result<(), Failure> {
-        let (bundle, local) = Local::fetch(&mut self.net).await?;
+        let (bundle, local) = Local::fetch(&mut self.net, &self.trust).await?;
         if self.recent.bundle() != Some(local.name()) {
             self.recent.clear();
         }
@@ -212,7 +216,7 @@ impl Recommender {
 
     /// Fetches manifest and ranker; on failure an older bundle stays.
     async fn fetch_bundle(&mut self) {
-        match Bundle::fetch(&mut self.net).await {
+        match Bundle::fetch(&mut self.net, &self.trust).await {
             Ok(bundle) => self.bundle = Ok(bundle),
             Err(failure) if self.bundle.is_err() => self.bundle = Err(failure.message),
             Err(failure) => warn(&failure.message),

@@ -2,6 +2,7 @@
 
 use crate::bundle::Bundle;
 use crate::commands::policy::codes;
+use crate::signing::Signing;
 use anyhow::{Context, Result};
 use recsys_core::experiments::{Experiment, assign};
 use recsys_core::json;
@@ -24,6 +25,8 @@ pub struct Args {
     /// End all experiments.
     #[arg(long)]
     clear: bool,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// Runs the command.
@@ -38,7 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
         Some(path) => read(path).with_context(|| path.display().to_string())?,
     };
     manifest.policy_codes = codes(&bundle, manifest.rules())?;
-    bundle.republish(manifest)?;
+    bundle.republish(manifest, &args.signing)?;
     let new = Bundle::open(&args.bundle)?;
     let names: Vec<&str> = new
         .manifest()

@@ -3,6 +3,7 @@ use super::samples::{Metric, Series};
 use super::*;
 use crate::bundle::{BundleWriter, Contents, write_segment};
 use crate::replay::Replay;
+use crate::signing::Signing;
 use indicatif::ProgressBar;
 use paths::RankingPath;
 use recsys_core::catalogue::{ItemFacts, ItemId};
@@ -34,7 +35,7 @@ fn bundle(folder: &Path) -> Bundle {
         cell: NO_CELL,
         card: r#"{"name":"x"}"#.to_owned(),
     };
-    let writer = BundleWriter::new(folder).unwrap();
+    let writer = BundleWriter::new(folder, &Signing::default()).unwrap();
     let contents = Contents {
         records: &(0..ITEMS).map(record).collect::<Vec<_>>(),
         counts: Counts::default(),

@@ -1,0 +1,89 @@
+//! A folder that readers fetch a bundle from.
+
+use super::Destination;
+use crate::bundle::{UNFINISHED, check_replaceable};
+use anyhow::{Context, Result};
+use recsys_core::manifest::{self, FileEntry};
+use std::fs::File;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder, which is made with the first file.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A folder with a bundle, without files, or to be made.
+    ///
+    /// # Errors
+    /// It has other files.
+    pub fn new(path: &Path) -> Result<Self> {
+        check_replaceable(path, "--to")?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Destination for Folder {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn manifest(&self) -> Result<Option<Vec<u8>>> {
+        let path = self.0.join(manifest::FILE_NAME);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+
+    fn holds(&self, entry: &FileEntry) -> Result<bool> {
+        let found = std::fs::metadata(self.0.join(&entry.file));
+        Ok(found.is_ok_and(|found| found.is_file() && found.len() == entry.bytes))
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.0.join(name);
+        let put = || {
+            std::fs::create_dir_all(&self.0)?;
+            let mut file = tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                .permissions(readable())
+                .tempfile_in(&self.0)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            // The name is on the disk before the next step.
+            File::open(&self.0)?.sync_all()
+        };
+        put().with_context(|| format!("{}: cannot write", path.display()))
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let path = self.0.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{}: cannot remove", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn names(&self) -> Result<Option<Vec<String>>> {
+        let entries = match std::fs::read_dir(&self.0) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(Vec::new())),
+            Err(error) => return Err(error).with_context(|| self.name()),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.extend(entry.with_context(|| self.name())?.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(Some(names))
+    }
+}
+
+/// Permissions of a served file; a temporary file would be its owner's alone.
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}

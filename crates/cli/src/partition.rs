@@ -27,8 +27,17 @@ pub struct Partition {
     pub centroids: Vec<f32>,
     /// The number of each cell's shard.
     pub shards: Vec<u32>,
-    /// The rows of each shard, ascending: those of its cells, and those of others near its border.
-    pub rows: Vec<(Vec<u32>, Vec<u32>)>,
+    /// The rows of each shard.
+    pub rows: Vec<Members>,
+}
+
+/// The rows of a shard, ascending.
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    /// Those of its cells.
+    pub home: Vec<u32>,
+    /// Those of others near its border.
+    pub copies: Vec<u32>,
 }
 
 impl Partition {
@@ -191,7 +200,9 @@ fn join(centroids: &[f32], dim: usize, sizes: &[usize], shards: usize, seed: u64
 
 /// The shard of each cell: the nearest with room, or the emptiest.
 fn assign(cells: &[&[f32]], sizes: &[usize], centres: &[Vec<f32>], most: usize) -> Vec<usize> {
-    let mut order: Vec<(f32, usize, Vec<(f32, usize)>)> = cells
+    type Wish = (f32, usize, Vec<(f32, usize)>);
+    // What each cell has to lose, its number, and the shards that it would like best.
+    let mut order: Vec<Wish> = cells
         .iter()
         .enumerate()
         .map(|(number, cell)| {
@@ -232,7 +243,7 @@ fn members(
     cell_of: &[usize],
     shard_of_cell: &[usize],
     shards: usize,
-) -> Vec<(Vec<u32>, Vec<u32>)> {
+) -> Vec<Members> {
     // For each row the shard that would be its second, and how much farther that is.
     let seconds: Vec<(f32, usize)> = centred
         .chunks_exact(dim)
@@ -256,12 +267,12 @@ fn members(
     let mut margins: Vec<f32> = seconds.iter().map(|(margin, _)| *margin).collect();
     margins.sort_by(f32::total_cmp);
     let limit = margins[((margins.len() as f64 * SPILL) as usize).min(margins.len() - 1)];
-    let mut rows = vec![(Vec::new(), Vec::new()); shards];
+    let mut rows = vec![Members::default(); shards];
     for (row, (cell, (margin, second))) in (0u32..).zip(cell_of.iter().zip(&seconds)) {
         let own = shard_of_cell[*cell];
-        rows[own].0.push(row);
+        rows[own].home.push(row);
         if *margin < limit && *second != own {
-            rows[*second].1.push(row);
+            rows[*second].copies.push(row);
         }
     }
     rows

@@ -68,7 +68,7 @@ pub fn write_segments(
     let partition = Partition::make(contents.vectors, dim, shards)?;
     let rows = partition.rows.iter();
     let segments = rows
-        .map(|(home, copies)| one(home, copies))
+        .map(|rows| one(&rows.home, &rows.copies))
         .collect::<Result<_>>()?;
     let centroids = ShardParts {
         dim,

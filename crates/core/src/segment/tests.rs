@@ -72,7 +72,7 @@ fn fits(filter: &Filter, video: &Video) -> bool {
     let Video { facts, min_age, .. } = video;
     let code_fits = |codes: &Option<Vec<u16>>, code: u16| match codes {
         None => true,
-        Some(codes) => code != ItemFacts::NO_CODE && codes.iter().any(|other| *other == code),
+        Some(codes) => code != ItemFacts::NO_CODE && codes.contains(&code),
     };
     code_fits(&filter.categories, facts.category)
         && code_fits(&filter.languages, facts.language)

@@ -66,8 +66,12 @@ pub fn items(videos: usize) -> Vec<u8> {
                 popularity: 1.5 * row as f32,
             },
         },
-        min_age: (row % 3 > 0).then_some(6),
-        cell: if row % 2 == 0 { row as u32 } else { items::NO_CELL },
+        min_age: (!row.is_multiple_of(3)).then_some(6),
+        cell: if row.is_multiple_of(2) {
+            row as u32
+        } else {
+            items::NO_CELL
+        },
         card: format!(r#"{{"name":"Füchse {row}","creator":"Ada"}}"#),
     };
     let records: Vec<ItemRecord> = (0..videos).map(record).collect();

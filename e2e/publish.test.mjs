@@ -72,7 +72,7 @@ test("R2: files once, then the manifest; a roll-back is a new sequence; a fresh 
   const key = path.join(work, "key.pem");
   const [hex] = (await recsys("key", "public", key)).stdout.split(" ");
   const first = await published("old");
-  assert.deepEqual([first.sequence, first.published, first.added], [1, true, 2]);
+  assert.deepEqual([first.sequence, first.published, first.added], [1, true, 3]);
   assert.deepEqual((await published("old")).published, false);
   // The same files under other settings: only the manifest is sent.
   const second = await published("new", "--as-new", "--sign", key);

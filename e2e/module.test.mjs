@@ -65,6 +65,8 @@ test("a wrong argument is an error with a name and a remedy, and the next call w
       () => rec.recommend({ k: 2.5 }),
       () => rec.recommend({ k: 1e9 }),
       () => rec.recommend({ k: "ten" }),
+      () => rec.recommend({ filter: { colours: ["red"] } }),
+      () => rec.recommend({ filter: "Food" }),
       () => rec.search({ text: "" }),
       () => rec.setMode("stealth"),
       () => Recommender.open(null),
@@ -84,6 +86,32 @@ test("a wrong argument is an error with a name and a remedy, and the next call w
     assert.ok(error.message.length > 15, `${value.tries[index]} must say what is wrong; it says "${error.message}"`);
   });
   assert.equal(value.after, 5);
+});
+
+test("a filter holds in both modes, and changes with the call", async () => {
+  const { value } = await inBrowser(async () => {
+    const categories = async (filter) => {
+      const { items } = await rec.recommend({ k: 20, filter });
+      return items.map(({ item }) => item.category);
+    };
+    const [{ item }] = (await rec.recommend({ k: 5 })).items;
+    await rec.record({ event: "click", item: item.id });
+    const food = { categories: ["Food"] };
+    const standard = [await categories(food), await categories(), await categories({ categories: [] })];
+    const [sent] = (await rec.sent()).filter(({ body }) => body.includes("filter"));
+    await rec.setMode("local");
+    const before = (await rec.sent()).length;
+    const local = [await categories(food), await categories(), await categories({ categories: [] })];
+    return { standard, local, body: JSON.parse(sent.body), sent: (await rec.sent()).length - before };
+  });
+  for (const [food, all, none] of [value.standard, value.local]) {
+    assert.equal(food.length, 20);
+    assert.ok(food.every((category) => category === "Food"), food.join(", "));
+    assert.ok(new Set(all).size > 1 || all[0] !== "Food", all.join(", "));
+    assert.deepEqual(none, []);
+  }
+  assert.deepEqual(value.body.filter, { categories: ["Food"] });
+  assert.equal(value.sent, 0, "local mode sends nothing");
 });
 
 test("a search in local mode is refused and sends nothing", async () => {

@@ -1,6 +1,8 @@
 // The worker over HTTP: its answers, and what it does with bad input. After each bad request a good one must work.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { Client, isProblem, isSlate } from "./client.mjs";
 import { siteFromEnvironment, startSite } from "./server.mjs";
@@ -75,6 +77,42 @@ test("no query at all, or an empty history, gives popular videos", async () => {
   assert.deepEqual(ids(slate), known);
 });
 
+/** The catalogue as it was written. */
+async function catalogue() {
+  const lines = await readFile(path.join(process.env.RECSYS_WORLD, "videos.jsonl"), "utf8");
+  return lines.trim().split("\n").map((line) => JSON.parse(line));
+}
+
+const seconds = ({ duration }) => Number(/^PT(?:(\d+)M)?(?:(\d+)S)?$/.exec(duration).slice(1).reduce((sum, n) => sum * 60 + Number(n ?? 0), 0));
+
+test("a filter lets through what fits, all of it, and says how much that is", async () => {
+  const videos = await catalogue();
+  const byId = new Map(videos.map((video) => [video.id, video]));
+  const [{ genre, inLanguage, uploadDate }] = videos;
+  const day = uploadDate.slice(0, 10);
+  for (const [filter, fits] of [
+    [{ categories: [genre] }, (video) => video.genre === genre],
+    [{ languages: [inLanguage] }, (video) => video.inLanguage === inLanguage],
+    [{ durationSeconds: { min: 120, max: 300 } }, (video) => seconds(video) >= 120 && seconds(video) <= 300],
+    [{ uploaded: { from: day } }, (video) => video.uploadDate >= day],
+    [{ uploaded: { from: day, to: day } }, (video) => video.uploadDate.startsWith(day)],
+    [{ categories: [genre], uploaded: { to: day } }, (video) => video.genre === genre && video.uploadDate.slice(0, 10) <= day],
+    [{ categories: ["no such"] }, () => false],
+    // No video of the demo world is rated.
+    [{ age: 18 }, () => false],
+  ]) {
+    const expected = videos.filter(fits).length;
+    for (const query of [{ vector: unit() }, { recent: [] }, { recent: known.slice(0, 2) }]) {
+      const slate = await isSlate(await client.recs({ ...query, filter, k: 50 }));
+      const excluded = (query.recent ?? []).filter((id) => fits(byId.get(id))).length;
+      const what = `${JSON.stringify(filter)} ${Object.keys(query)}`;
+      assert.deepEqual(slate.matching, { videos: expected - excluded, complete: true }, what);
+      assert.equal(slate.items.length, Math.min(50, expected - excluded), what);
+      assert.ok(slate.items.every(({ id }) => fits(byId.get(id))), what);
+    }
+  }
+});
+
 const wrongVector = (change) => () => {
   const vector = unit();
   change(vector);
@@ -105,6 +143,9 @@ const BAD_BODIES = [
   ["two queries at once", () => JSON.stringify({ vector: unit(), text: "a fox", k: 5 }), [400, 422]],
   ["an empty text", () => '{"text":"","k":5}', [400, 422]],
   ["a text that is a number", () => '{"text":7,"k":5}', [400, 422]],
+  ["a filter that is no object", () => '{"filter":[],"k":5}', [400, 422]],
+  ["a filter with an unknown field", () => '{"filter":{"colour":"red"},"k":5}', [400, 422]],
+  ["a filter with a date that is none", () => '{"filter":{"uploaded":{"from":"2026-02-30"}},"k":5}', [400, 422]],
   ["broken JSON", () => '{"recent":[', [400]],
   ["an empty body", () => "", [400]],
   ["JSON that is no object", () => "[]", [400, 422]],

@@ -23,6 +23,19 @@ pub fn mean(vectors: &[f32], dim: usize) -> Vec<f32> {
     sums.iter().map(|sum| (sum / n as f64) as f32).collect()
 }
 
+/// A shard's parts as [`build`] gives them, but without a graph: every search compares all vectors.
+pub fn flat(vectors: &[f32], mean: &[f32], rows: &[u32]) -> ShardParts {
+    let dim = mean.len();
+    let vector = |row: &u32| vectors.get(*row as usize * dim..(*row as usize + 1) * dim);
+    ShardParts {
+        dim,
+        mean: mean.to_vec(),
+        vectors: rows.iter().filter_map(vector).flatten().copied().collect(),
+        rows: (0..).zip(rows).map(|(place, _)| place).collect(),
+        ..ShardParts::default()
+    }
+}
+
 /// A shard's parts for these `rows` of `vectors` (n × dim, unit length), which are the rows of its item table in this order,
 /// and the `mean` of the catalogue: one for all its shards, because an answer has one.
 ///

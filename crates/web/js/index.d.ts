@@ -13,7 +13,7 @@
  * What may leave the browser.
  *
  * - `standard`: after a click, one request with the mean vector of the recent clicks. No ids.
- * - `local`: the catalogue shard, the item table and the ranker are fetched once, the same for everybody; no call
+ * - `local`: the segments of the catalogue and the ranker are fetched once, the same for everybody; no call
  *   sends anything afterwards.
  */
 export type Mode = "standard" | "local";

@@ -96,7 +96,8 @@ fn wasm_lints() -> Result<()> {
 
 /// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries, and
 /// what it fetches may be damaged.
-const WASM_TESTS: [&str; 5] = [
+const WASM_TESTS: [&str; 6] = [
+    "bundle_format",
     "damaged_bundle",
     "trees_format",
     "trees_import",

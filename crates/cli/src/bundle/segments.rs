@@ -39,6 +39,8 @@ pub struct Contents<'a> {
     pub vectors: &'a [f32],
     /// The mean that is subtracted before vectors are quantised: one for all segments of a bundle.
     pub mean: &'a [f32],
+    /// Whether shards get a graph.
+    pub graph: bool,
     /// Co-watch lists, where events were at hand.
     pub neighbours: Option<Neighbours<'a>>,
 }
@@ -97,7 +99,10 @@ pub fn write_segment(
     bar: &ProgressBar,
 ) -> Result<SegmentEntry> {
     let rows = [home, copies].concat();
-    let parts = graph::build(contents.vectors, contents.mean, &rows, bar)?;
+    let parts = match contents.graph {
+        true => graph::build(contents.vectors, contents.mean, &rows, bar)?,
+        false => graph::flat(contents.vectors, contents.mean, &rows),
+    };
     let of = |row: &u32| contents.records.get(*row as usize).cloned();
     let records: Vec<ItemRecord> = rows.iter().filter_map(of).collect();
     Ok(SegmentEntry {

@@ -22,6 +22,9 @@ pub struct Args {
     /// Shards of at most this many videos are scanned, not walked; written into the manifest
     #[arg(long, default_value_t = 5000)]
     flat_up_to: u32,
+    /// Make no graphs: quick to index, and every search compares all videos of the shards that are asked
+    #[arg(long)]
+    no_graph: bool,
     #[command(flatten)]
     partitioning: Partitioning,
     #[command(flatten)]
@@ -37,6 +40,7 @@ pub fn run(args: Args) -> Result<()> {
         counts: input.dictionaries.counts(),
         vectors: &input.vectors,
         mean: &graph::mean(&input.vectors, input.dim),
+        graph: !args.no_graph,
         neighbours: None,
     };
     let (segments, cells) = write_segments(&writer, &contents, args.partitioning)?;

@@ -30,6 +30,7 @@ fn bundle(folder: &Path, sequence: u64, kind: usize) {
         counts: Counts::default(),
         vectors: &vectors.collect::<Vec<_>>(),
         mean: &[0.0; DIM],
+        graph: true,
         neighbours: None,
     };
     let segment = write_segment(&writer, &contents, &rows, &[], &ProgressBar::hidden()).unwrap();
@@ -85,8 +86,9 @@ impl Three {
 fn a_publisher_that_stops_after_any_step_leaves_the_old_bundle_or_the_new_one() {
     let three = Three::new();
     let all = plan(&three.path("3"), &three.path("none"), false).unwrap();
-    // Two files, the manifest; and after two bundles before it, the two files of the first.
-    assert_eq!(all.steps.len(), 3);
+    // Three files, the manifest; and after two bundles before it, of which all have one file in common, the two files of the
+    // first.
+    assert_eq!(all.steps.len(), 4);
     for stop in 0..=5 {
         let to = three.path(&format!("to-{stop}"));
         publish(&three.path("1"), &to, false).unwrap();
@@ -230,7 +232,7 @@ fn files_come_before_the_manifest_and_those_of_the_published_one_are_not_sent_ag
     let to = three.path("to");
     let folder = Folder::new(&to).unwrap();
     let unlisted = Unlisted(&folder, RefCell::default());
-    for (source, as_new, sent) in [("1", false, 3), ("2", false, 3), ("2", true, 1)] {
+    for (source, as_new, sent) in [("1", false, 4), ("2", false, 3), ("2", true, 1)] {
         let plan = Plan::new(&three.path(source), &unlisted, &signer(), as_new).unwrap();
         for step in &plan.steps {
             plan.run(step, &unlisted).unwrap();

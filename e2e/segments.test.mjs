@@ -238,3 +238,26 @@ test("what is added is recommended, and what is removed is gone, within 30 secon
     console.log(`seen ${((performance.now() - published) / 1000).toFixed(1)} s after the publish`);
   });
 });
+
+test("segments that are written anew replace the old ones while these serve, within the budget", async () => {
+  const { serve } = files();
+  // All of one bundle fit, but not of two.
+  await withWorker({ assets: serve, vars: { MEMORY_MIB: "2" } }, async (client) => {
+    for (const query of made.queries) await near(client, query);
+    assert.equal((await health(client)).segments.atHand, (await made.manifest()).segments.length);
+    await recsys("compact", "--bundle", made.bundle, "--shards", "8", "--probes", "3");
+    const published = performance.now();
+    const { sequence } = await made.manifest();
+    const compacted = await made.expected();
+    let slate;
+    do {
+      await pause(100);
+      slate = await near(client, made.queries[0]);
+      assert.equal(slate.items.length, 10);
+    } while (slate.sequence !== sequence && performance.now() - published < 30_000);
+    for (const [i, query] of made.queries.entries()) {
+      slate = await near(client, query);
+      assert.deepEqual([ids(slate), slate.sequence, slate.degraded], [compacted[i], sequence, undefined], `query ${i}`);
+    }
+  });
+});

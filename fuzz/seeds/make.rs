@@ -48,6 +48,12 @@ fn main() -> io::Result<()> {
         "signed",
         include_bytes!("../../crates/core/tests/fixtures/manifest/v2-signed-by-openssl.json"),
     )?;
+    for (name, videos, layers) in [("one", 1, 0), ("flat", 4, 0), ("graph", 7, 2)] {
+        let shard = small::shard(videos, 8, layers);
+        let length = u16::try_from(shard.len()).map_err(io::Error::other)?;
+        let delta = [&length.to_le_bytes()[..], &shard, &small::items(videos)].concat();
+        write("delta", name, &delta)?;
+    }
     for segments in [1, 2, 5] {
         write("removed", &segments.to_string(), &small::removed(segments))?;
     }

@@ -249,6 +249,7 @@ impl Bundle {
         holds::manifest(&self.manifest);
         holds::dictionaries(&self.dictionaries, &files.dictionaries);
         holds::removed(&self.removed, 2, &files.removed);
+        holds::segments(&self.segments, &self.manifest.search, DIM);
         let tables = [&files.items, &files.delta[1]];
         for ((_, slot), table) in self.segments.at_hand().zip(tables) {
             let segment = slot.segment();

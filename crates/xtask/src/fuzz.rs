@@ -36,7 +36,7 @@ impl Target {
     }
 }
 
-const TARGETS: [Target; 13] = [
+const TARGETS: [Target; 14] = [
     Target::with_fixtures("lightgbm", "trees", "txt"),
     Target::with_fixtures("xgboost_json", "trees", "json"),
     Target::with_fixtures("xgboost_ubj", "trees", "ubj"),
@@ -45,6 +45,7 @@ const TARGETS: [Target; 13] = [
     Target::new("shard"),
     Target::with_fixtures("items", "items", "bin"),
     Target::new("cowatch"),
+    Target::new("delta"),
     Target::new("removed"),
     Target::new("dictionaries"),
     Target::new("candidates"),

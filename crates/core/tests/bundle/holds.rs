@@ -6,10 +6,11 @@ use recsys_core::cowatch::{self, CoWatch, MAX_NEIGHBOURS};
 use recsys_core::experiments::{LocalKey, Treatment};
 use recsys_core::items::dictionaries::{DictionaryFile, List};
 use recsys_core::items::{self, ItemRecord, ItemTable};
-use recsys_core::manifest::Manifest;
+use recsys_core::manifest::{Manifest, SearchSettings};
 use recsys_core::npy::Matrix;
 use recsys_core::removed::{self, Removed};
 use recsys_core::rng::SplitMix64;
+use recsys_core::segment::{Filter, Located, Nearest, Segments, Wanted};
 use recsys_core::shard::{Hit, MAX_NODES, NO_LINK, Query, Scratch, SearchOptions, Shard, Strategy};
 use std::collections::HashSet;
 
@@ -138,6 +139,58 @@ fn is_near_exact(shard: &Shard, vector: &[f32], hit: &Hit) {
         apart <= step * codes + rounding + 1e-6,
         "{hit:?}: expected {exact}"
     );
+}
+
+/// Answers have each video once, in the order of their scores, none that was removed, excluded or does not fit, and are short only
+/// where fewer fit.
+pub fn segments(segments: &Segments, search: &SearchSettings, dim: usize) {
+    let filter = Filter {
+        languages: Some(vec![0]),
+        ..Filter::default()
+    };
+    let first = segments
+        .at_hand()
+        .next()
+        .map(|(_, slot)| slot.segment().items().id(0).to_owned());
+    let exclude = [first.as_deref().unwrap_or_default()];
+    for (filter, exclude) in [(&Filter::default(), &[][..]), (&filter, &exclude[..])] {
+        let alive = segments.at_hand().map(|(_, slot)| {
+            let items = slot.segment().items();
+            let fits = |row: &usize| slot.live().contains(*row) && filter.accepts(items, *row);
+            (0..items.len())
+                .filter(fits)
+                .filter(|row| !exclude.contains(&items.id(*row)))
+                .count()
+        });
+        let alive: usize = alive.sum();
+        for k in [1, 3, alive + 1] {
+            let wanted = Wanted { k, filter, exclude };
+            let (query, scratch) = (vec![0.5; dim], &mut Scratch::default());
+            if let Ok(nearest) = segments.nearest(&query, search, &wanted, scratch) {
+                answer(
+                    &nearest,
+                    &wanted,
+                    if nearest.missing > 0 { 0 } else { alive.min(k) },
+                );
+            }
+            answer(&segments.popular(&wanted), &wanted, alive.min(k));
+        }
+    }
+}
+
+fn answer(nearest: &Nearest<'_>, wanted: &Wanted<'_>, least: usize) {
+    let found = &nearest.found;
+    assert!(
+        (least..=wanted.k).contains(&found.len()),
+        "{least} {} {}",
+        found.len(),
+        wanted.k
+    );
+    assert!(found.is_sorted_by(|a, b| a.hit.score.total_cmp(&b.hit.score).is_ge()));
+    let ids: HashSet<&str> = found.iter().map(Located::id).collect();
+    assert_eq!(ids.len(), found.len());
+    assert!(found.iter().all(|located| located.fits(wanted.filter)));
+    assert!(wanted.exclude.iter().all(|id| !ids.contains(id)));
 }
 
 /// Every row is found by its id, every code is below its count, and the table that is written anew is the same file.

@@ -6,6 +6,7 @@
 mod common;
 
 use common::{Folder, assert_says, recsys, refused};
+use recsys_core::envelope::Envelope;
 use recsys_core::manifest::Manifest;
 use recsys_core::npy::Matrix;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +44,8 @@ impl Folder {
     }
 
     fn manifest(&self) -> Manifest {
-        Manifest::parse(&std::fs::read(self.path("bundle/manifest.json")).unwrap()).unwrap()
+        let file = std::fs::read(self.path("bundle/manifest.json")).unwrap();
+        Manifest::parse(Envelope::parse(&file).unwrap().manifest_bytes()).unwrap()
     }
 
     fn files(&self) -> BTreeSet<String> {

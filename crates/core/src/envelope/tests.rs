@@ -332,7 +332,8 @@ fn white_space_around_the_manifest_is_refused() {
 /// The reader leaves it to the manifest's to refuse what is no single object.
 #[test]
 fn what_stands_behind_the_manifest_is_refused_with_it() {
-    let sealed = seal(include_bytes!("../../tests/fixtures/manifest/v1.json"), &[]);
+    let signed = Envelope::parse(SIGNED).unwrap();
+    let sealed = seal(signed.manifest_bytes(), &[]);
     let text = String::from_utf8(sealed).unwrap();
     let parse = |text: &str| {
         let envelope = Envelope::parse(text.as_bytes()).unwrap();

@@ -176,11 +176,8 @@ pub fn segments(segments: &Segments, search: &SearchSettings, dim: usize) {
             let wanted = Wanted { k, filter, exclude };
             let (query, scratch) = (vec![0.5; dim], &mut Scratch::default());
             if let Ok(nearest) = segments.nearest(&query, search, &wanted, scratch) {
-                answer(
-                    &nearest,
-                    &wanted,
-                    if nearest.missing > 0 { 0 } else { alive.min(k) },
-                );
+                let least = if nearest.missing > 0 { 0 } else { alive.min(k) };
+                answer(&nearest, &wanted, least, unique);
             }
             answer(&segments.popular(&wanted), &wanted, alive.min(k), unique);
         }

@@ -3,7 +3,6 @@
 //! Videos near a border stand in two shards (as in the closures of SPANN, Chen et al., NeurIPS 2021), so that asking few
 //! shards finds most neighbours.
 
-use crate::graph;
 use anyhow::{Result, ensure};
 use recsys_core::rng::SplitMix64;
 
@@ -17,8 +16,6 @@ const SLACK: f64 = 1.1;
 /// Tries to join cells into shards, and rounds of each.
 const TRIES: u64 = 4;
 const JOIN_ROUNDS: usize = 40;
-/// The share of videos, nearest to a border, that stand in a second shard.
-const SPILL: f64 = 0.25;
 const SEED: u64 = 1;
 
 /// Cells and shards.
@@ -41,18 +38,24 @@ pub struct Members {
 }
 
 impl Partition {
-    /// Splits `vectors` (n × dim, unit length) into so many shards, two or more.
+    /// Splits `vectors` (n × dim, unit length, of this mean) into so many shards, two or more; a share of the videos stands in
+    /// two.
     ///
     /// # Errors
-    /// Fewer vectors than cells.
-    pub fn make(vectors: &[f32], dim: usize, shards: usize) -> Result<Self> {
+    /// Fewer vectors than cells, or a share that is not from 0 to 1.
+    pub fn make(vectors: &[f32], mean: &[f32], shards: usize, copies: f64) -> Result<Self> {
+        ensure!(
+            (0.0..=1.0).contains(&copies),
+            "--copies {copies}: expected a share from 0 to 1"
+        );
+        let dim = mean.len();
         let n = vectors.len() / dim.max(1);
         let cells = CELLS_PER_SHARD * shards;
         ensure!(
             n >= cells,
             "--shards {shards}: expected at least {cells} videos, {CELLS_PER_SHARD} a shard, found {n}; choose fewer shards"
         );
-        let centred = centred(vectors, dim);
+        let centred = centred(vectors, mean);
         let mut rng = SplitMix64::new(SEED);
         let centroids = k_means(&centred, dim, cells, &mut rng);
         let cell_of: Vec<usize> = centred
@@ -70,7 +73,15 @@ impl Partition {
             .max_by(|a, b| a.nearness.total_cmp(&b.nearness))
             .map(|joined| joined.shard_of_cell)
             .unwrap_or_default();
-        let rows = members(&centred, dim, &centroids, &cell_of, &shard_of_cell, shards);
+        let rows = members(
+            &centred,
+            dim,
+            &centroids,
+            &cell_of,
+            &shard_of_cell,
+            shards,
+            copies,
+        );
         Ok(Self {
             centroids,
             shards: shard_of_cell
@@ -83,11 +94,10 @@ impl Partition {
 }
 
 /// The vectors less their mean, at unit length.
-fn centred(vectors: &[f32], dim: usize) -> Vec<f32> {
-    let mean = graph::mean(vectors, dim);
+fn centred(vectors: &[f32], mean: &[f32]) -> Vec<f32> {
     let mut centred = vectors.to_vec();
-    for vector in centred.chunks_exact_mut(dim) {
-        vector.iter_mut().zip(&mean).for_each(|(v, m)| *v -= m);
+    for vector in centred.chunks_exact_mut(mean.len().max(1)) {
+        vector.iter_mut().zip(mean).for_each(|(v, m)| *v -= m);
         to_unit(vector);
     }
     centred
@@ -243,6 +253,7 @@ fn members(
     cell_of: &[usize],
     shard_of_cell: &[usize],
     shards: usize,
+    copies: f64,
 ) -> Vec<Members> {
     // For each row the shard that would be its second, and how much farther that is.
     let seconds: Vec<(f32, usize)> = centred
@@ -266,7 +277,7 @@ fn members(
         .collect();
     let mut margins: Vec<f32> = seconds.iter().map(|(margin, _)| *margin).collect();
     margins.sort_by(f32::total_cmp);
-    let limit = margins[((margins.len() as f64 * SPILL) as usize).min(margins.len() - 1)];
+    let limit = margins[((margins.len() as f64 * copies) as usize).min(margins.len() - 1)];
     let mut rows = vec![Members::default(); shards];
     for (row, (cell, (margin, second))) in (0u32..).zip(cell_of.iter().zip(&seconds)) {
         let own = shard_of_cell[*cell];

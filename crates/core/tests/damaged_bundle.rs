@@ -19,7 +19,9 @@ use recsys_core::envelope::{Envelope, PublicKey, Signature, message, seal};
 use recsys_core::features::{Candidate, UserFeatures};
 use recsys_core::items::ItemTable;
 use recsys_core::items::dictionaries::DictionaryFile;
-use recsys_core::manifest::{Cells, FileEntry, MAX_BYTES, MAX_VALUES, Manifest, SegmentEntry, bundle_id};
+use recsys_core::manifest::{Cells, FileEntry, Manifest, SegmentEntry, bundle_id};
+#[cfg(not(target_family = "wasm"))]
+use recsys_core::manifest::{MAX_BYTES, MAX_VALUES};
 use recsys_core::npy::Matrix;
 use recsys_core::policy::Settings;
 use recsys_core::removed::Removed;
@@ -524,6 +526,9 @@ fn every_cut_and_every_flip_of_a_matrix_or_a_catalogue_is_refused_or_holds() {
 }
 
 /// A value takes two bytes of text, but many more in the tree that the manifest is read from.
+///
+/// Natively alone: Node 20 (V8 11.3) crashes now and then where this one makes the memory of a WASI instance grow.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn a_manifest_of_values_alone_takes_no_more_than_32_mib() {
     let _alone = alone();

@@ -23,6 +23,9 @@ pub struct Partitioning {
     /// Shards that a query is asked of, those of the nearest cells; written into the manifest
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4096))]
     probes: u32,
+    /// Share of the videos, those nearest to a border, that stand in a second shard, 0 to 1
+    #[arg(long, default_value_t = 0.5)]
+    copies: f64,
 }
 
 /// What is watched along with the video at a row.
@@ -52,7 +55,11 @@ pub struct Contents<'a> {
 pub fn write_segments(
     writer: &BundleWriter,
     contents: &Contents<'_>,
-    Partitioning { shards, probes }: Partitioning,
+    Partitioning {
+        shards,
+        probes,
+        copies,
+    }: Partitioning,
 ) -> Result<(Vec<SegmentEntry>, Option<Cells>)> {
     let n = contents.records.len();
     let shards = shards.map_or_else(|| n.div_ceil(VIDEOS), usize::from);
@@ -67,15 +74,15 @@ pub fn write_segments(
         return Ok((vec![one(&rows, &[])?], None));
     }
     let dim = contents.mean.len();
-    let partition = Partition::make(contents.vectors, dim, shards)?;
+    let partition = Partition::make(contents.vectors, contents.mean, shards, copies)?;
     let rows = partition.rows.iter();
     let segments = rows
         .map(|rows| one(&rows.home, &rows.copies))
         .collect::<Result<_>>()?;
     let centroids = ShardParts {
         dim,
-        mean: vec![0.0; dim],
-        vectors: partition.centroids,
+        mean: contents.mean.to_vec(),
+        vectors: seen_from(contents.mean, &partition.centroids),
         rows: (0..u32::try_from(partition.shards.len())?).collect(),
         ..ShardParts::default()
     };
@@ -85,6 +92,12 @@ pub fn write_segments(
         probes,
     };
     Ok((segments, Some(cells)))
+}
+
+/// Directions from the mean as places.
+fn seen_from(mean: &[f32], directions: &[f32]) -> Vec<f32> {
+    let place = |direction: &[f32]| -> Vec<f32> { direction.iter().zip(mean).map(|(d, m)| d + m).collect() };
+    directions.chunks_exact(mean.len()).flat_map(place).collect()
 }
 
 /// Writes the segment of the videos at the rows of `home`, with copies of those at `copies`.

@@ -130,7 +130,8 @@ impl SegmentEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cells {
-    /// The centroids, as a shard without a graph whose rows are the cells.
+    /// The centroids, as a shard without a graph whose rows are the cells and whose mean is the catalogue's: its codes are the
+    /// directions of the cells from there.
     pub centroids: FileEntry,
     /// The number of each cell's segment. Segments that no cell leads to are always asked.
     pub segments: Vec<u32>,

@@ -4,6 +4,7 @@ use super::SegmentError;
 use crate::bytes::AlignedBytes;
 use crate::manifest::Cells;
 use crate::shard::{Query, QueryError, Scratch, SearchOptions, Shard, Strategy};
+use crate::vector::UnitVector;
 
 /// The cells of a catalogue with the segment of each.
 #[derive(Clone, Debug)]
@@ -39,7 +40,20 @@ impl Router {
     /// # Errors
     /// The query does not fit.
     pub fn route(&self, vector: &[f32], scratch: &mut Scratch) -> Result<Vec<usize>, QueryError> {
-        let query = Query::new(&self.centroids, vector)?;
+        // The cells are directions from the catalogue's mean, so a query has to be seen from there.
+        let mean = self.centroids.mean();
+        let unit = UnitVector::new(vector.to_vec()).map(UnitVector::into_vec);
+        let centred: Vec<f32> = unit
+            .unwrap_or_default()
+            .iter()
+            .zip(mean)
+            .map(|(q, m)| q - m)
+            .collect();
+        let query = match Query::new(&self.centroids, &centred) {
+            Ok(query) => query,
+            // It is the mean itself, or none that fits.
+            Err(_) => Query::new(&self.centroids, vector)?,
+        };
         let cells = self.centroids.len();
         let options = SearchOptions {
             k: cells,

@@ -192,7 +192,7 @@ impl Retrieval<'_> {
         };
         let ask = groups.map(|(group, segments)| async move {
             let question = question(&segments);
-            let answer = groups::ask(self.call.env, group, &question, self.call.left_ms()).await;
+            let answer = groups::ask(self.call.env, group, &question, self.call.round_ms()).await;
             (segments, answer)
         });
         let wait = bundle::ensure(self.call, &self.bundle, &own, evict);

@@ -26,6 +26,8 @@ const RECHECK_MS: u64 = 15_000;
 const RETRY_MS: u64 = 2_000;
 /// A load that takes longer was cut off with its request; another request may start over, in milliseconds.
 const LOAD_MS: u64 = 20_000;
+/// What another worker gets for an answer at least, in milliseconds.
+const LEAST_ROUND_MS: u64 = 300;
 /// The longest pause between two looks at whether something has come, in milliseconds.
 const PAUSE_MS: u64 = 40;
 
@@ -69,9 +71,10 @@ impl<'a> Call<'a> {
         self.until_ms.set(now_ms() + self.config.deadline_ms);
     }
 
-    /// Milliseconds that are left until the deadline, at least 1.
-    pub fn left_ms(&self) -> u64 {
-        self.until_ms.get().saturating_sub(now_ms()).max(1)
+    /// Milliseconds that other workers get for an answer: half of what is left until the deadline, so that there is time to
+    /// ask once more where this brings too little, but not less than they need.
+    pub fn round_ms(&self) -> u64 {
+        (self.until_ms.get().saturating_sub(now_ms()) / 2).max(LEAST_ROUND_MS)
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Found<'a> {
     pub matching: Option<Matching>,
     /// How many segments that should have been asked were not.
     pub missing: usize,
+    /// Whether these are fewer than wanted though there are segments that were not asked.
+    pub short: bool,
 }
 
 /// The answer, in the binary layout or as JSON.

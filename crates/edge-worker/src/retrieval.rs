@@ -46,6 +46,8 @@ pub struct Gathered {
     faults: Vec<String>,
     /// Segments that nobody answers for.
     lost: usize,
+    /// Whether there are segments that were not asked.
+    partial: bool,
 }
 
 impl Retrieval<'_> {
@@ -65,7 +67,7 @@ impl Retrieval<'_> {
         self.wish.filter.1.resolve(&self.bundle.dictionaries)
     }
 
-    /// Waits for what is near to a vector.
+    /// Waits for what is near to a vector in the segments of its nearest cells.
     ///
     /// # Errors
     /// The vector does not fit the bundle.
@@ -78,16 +80,17 @@ impl Retrieval<'_> {
         // Every group counts what fits a filter.
         let counted = !self.wish.filter.1.is_empty();
         let mut gathered = self.gather(&asked, counted, Some(vector), None).await;
-        let all = self.all();
-        if asked.len() < all.len()
-            && self.finish(&gathered, Some(vector), None, |found| found.hits.len())? < self.wish.k
-        {
-            let faults = std::mem::take(&mut gathered.faults);
-            gathered = self.gather(&all, true, Some(vector), None).await;
-            gathered.faults.extend(faults);
-            gathered.faults.dedup();
-        }
+        gathered.partial = asked.len() < self.all().len();
         Ok(gathered)
+    }
+
+    /// Waits for what is near to a vector in all segments, where those of the nearest cells had too little.
+    pub async fn wider(&self, narrow: Gathered, vector: &[f32]) -> Gathered {
+        let all = self.all();
+        let mut gathered = self.gather(&all, true, Some(vector), None).await;
+        gathered.faults.extend(narrow.faults);
+        gathered.faults.dedup();
+        gathered
     }
 
     /// Waits for what is popular.
@@ -278,6 +281,7 @@ impl Retrieval<'_> {
             .sum::<usize>();
         let missing = here.missing + remote + gathered.lost;
         let mut hits = best(&hits, self.wish.k);
+        let short = gathered.partial && hits.len() < self.wish.k;
         if let Some((ids, gathered)) = pins {
             let pinned = located(&segments, ids, gathered).into_iter();
             let new = |hit: &Hit<'_>| hits.iter().all(|other| other.id() != hit.id());
@@ -288,15 +292,17 @@ impl Retrieval<'_> {
             hits,
             degraded: self.fault(gathered).or_else(|| missing_note(missing)),
             stats: vector.is_some().then_some(stats),
-            matching: self.matching(gathered, &segments, &wanted),
+            matching: here
+                .matching
+                .map(|here| self.matching(gathered, &segments, here.videos)),
             missing,
+            short,
         };
         Ok(read(&found))
     }
 
-    fn matching(&self, gathered: &Gathered, segments: &Segments, wanted: &Wanted<'_>) -> Option<Matching> {
-        let here = segments.matching(wanted)?;
-        let mut videos = here.videos;
+    /// The videos that fit in all, of which `videos` are here.
+    fn matching(&self, gathered: &Gathered, segments: &Segments, mut videos: usize) -> Matching {
         let own = self.call.config.own(self.count());
         let mut complete = own.iter().all(|number| segments.get(*number).is_some());
         for (_, found) in &gathered.replies {
@@ -306,7 +312,7 @@ impl Retrieval<'_> {
         }
         let groups = self.call.config.groups.len();
         complete &= gathered.replies.len() == groups;
-        Some(Matching { videos, complete })
+        Matching { videos, complete }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::groups::Question;
 use crate::problem::Problem;
 use crate::query::{self, Query, Recs};
 use crate::reply::{self, Found};
-use crate::retrieval::{Retrieval, Wish};
+use crate::retrieval::{Gathered, Retrieval, Wish};
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
 use recsys_core::segment::Conditions;
@@ -105,6 +105,15 @@ fn memory_bytes() -> usize {
     return 0;
 }
 
+/// What a search came to.
+enum Attempt {
+    Answer(worker::Result<Response>),
+    /// Nothing was found where something is missing, and why that is.
+    Nothing(Option<String>),
+    /// Other segments may have more.
+    Short,
+}
+
 async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
     let bundle = loaded(call).await?;
     let made_by = bundle.manifest.encoder.clone();
@@ -152,16 +161,24 @@ async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
     };
     let pins = pins.as_ref();
     if let Some(vector) = &vector {
+        let attempt = |gathered: &Gathered| {
+            retrieval.finish(gathered, Some(vector), pins, |found| match found {
+                Found { short: true, .. } => Attempt::Short,
+                Found { hits, missing, .. } if hits.is_empty() && *missing > 0 => {
+                    Attempt::Nothing(found.degraded.clone())
+                }
+                _ => Attempt::Answer(reply::of(&retrieval.bundle, found, source, asked.binary)),
+            })
+        };
         let gathered = retrieval.near(vector).await?;
-        let answer = retrieval.finish(&gathered, Some(vector), pins, |found| {
-            if found.hits.is_empty() && found.missing > 0 {
-                return Err(found.degraded.clone());
-            }
-            Ok(reply::of(&retrieval.bundle, found, source, asked.binary))
-        })?;
-        match answer {
-            Ok(answer) => return Ok(answer?),
-            Err(fault) => note = fault,
+        let mut attempted = attempt(&gathered)?;
+        if matches!(attempted, Attempt::Short) {
+            attempted = attempt(&retrieval.wider(gathered, vector).await)?;
+        }
+        match attempted {
+            Attempt::Answer(answer) => return Ok(answer?),
+            Attempt::Nothing(fault) => note = fault,
+            Attempt::Short => {}
         }
     }
     // Popular videos where nothing was asked for, or none that should be asked has its vectors.

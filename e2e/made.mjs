@@ -27,14 +27,17 @@ export async function matrix(file) {
   return Array.from({ length: Number(rows) }, (_, row) => [...values.subarray(row * columns, (row + 1) * columns)]);
 }
 
-/** A .npy file of some rows. */
-export function npy(rows) {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows.length}, ${rows[0].length}), }`;
+/** A .npy file of f32 values, row by row. */
+export function npyOf(values, rows, columns) {
+  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
   const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
   const start = Buffer.from(`\x93NUMPY\x01\x00\x00\x00${header.padEnd(length - 1)}\n`, "latin1");
   start.writeUInt16LE(length, 8);
-  return Buffer.concat([start, Buffer.from(new Float32Array(rows.flat()).buffer)]);
+  return Buffer.concat([start, Buffer.from(values.buffer)]);
 }
+
+/** A .npy file of some rows. */
+export const npy = (rows) => npyOf(new Float32Array(rows.flat()), rows.length, rows[0].length);
 
 /** A folder with `site/bundle`, the made `queries` and a way to be rid of it. */
 export async function madeSite() {

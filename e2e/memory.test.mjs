@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { Client, isSlate } from "./client.mjs";
-import { recsys } from "./made.mjs";
+import { npyOf, recsys } from "./made.mjs";
 import { startWorker } from "./server.mjs";
 import { seal } from "./signing.mjs";
 
@@ -32,13 +32,7 @@ function noise(seed) {
 
 /** A .npy file of rows of noise. */
 function matrix(rows) {
-  const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${DIM}), }`;
-  const length = Math.ceil((10 + header.length + 1) / 64) * 64 - 10;
-  const start = Buffer.from(`\x93NUMPY\x01\x00\x00\x00${header.padEnd(length - 1)}\n`, "latin1");
-  start.writeUInt16LE(length, 8);
-  const next = noise(1);
-  const values = Float32Array.from({ length: rows * DIM }, next);
-  return Buffer.concat([start, Buffer.from(values.buffer)]);
+  return npyOf(Float32Array.from({ length: rows * DIM }, noise(1)), rows, DIM);
 }
 
 /**

@@ -1,6 +1,7 @@
 // What the worker tests share: a client of the HTTP API, and checks of the two forms that an answer may have.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 
 const JSON_TYPE = "application/json";
 
@@ -23,6 +24,21 @@ export class Client {
 
   recs(body) {
     return this.post("/v1/recs", body);
+  }
+
+  /** Posts the first bytes of a body of JSON, and no more; the answer to what is never finished. */
+  async begin(path, headers, bytes) {
+    const options = { method: "POST", headers: { "content-type": JSON_TYPE, ...headers } };
+    const post = http.request(this.#url + path, options);
+    try {
+      const answer = await new Promise((resolve, reject) => {
+        post.on("response", resolve).on("error", reject).write(bytes);
+      });
+      const parts = await answer.toArray();
+      return new Response(Buffer.concat(parts), { status: answer.statusCode, headers: answer.headers });
+    } finally {
+      post.destroy();
+    }
   }
 
   request(path, options) {

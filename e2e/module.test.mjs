@@ -1,8 +1,12 @@
 // The browser module by itself: how it fails, and that it says so.
 
 import assert from "node:assert/strict";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { launchChromium } from "./browser.mjs";
+import { recsys } from "./made.mjs";
 import { siteFromEnvironment, startSite } from "./server.mjs";
 
 let browser;
@@ -122,6 +126,40 @@ test("a search in local mode is refused and sends nothing", async () => {
     return { refusal, sent: (await rec.sent()).length - before };
   });
   assert.deepEqual(value, { refusal: "ModeForbids", sent: 0 });
+});
+
+test("local mode misses a removed video at the next open", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "recsys-removed-"));
+  const context = await browser.newContext();
+  try {
+    const bundle = path.join(folder, "bundle");
+    await cp(path.join(siteFromEnvironment(), "bundle"), bundle, { recursive: true });
+    await context.route("**/v1/manifest", (route) => route.fulfill({ path: path.join(bundle, "manifest.json") }));
+    await context.route("**/bundle/**", (route) =>
+      route.fulfill({ path: path.join(bundle, path.basename(new URL(route.request().url()).pathname)) }),
+    );
+    const opened = async () => {
+      const tab = await context.newPage();
+      await tab.goto(`${server.url}/icon.svg`);
+      const found = await tab.evaluate(async () => {
+        const { Recommender } = await import("/pkg/index.js");
+        const rec = await Recommender.open({ endpoint: location.origin, mode: "local" });
+        const { items } = await rec.recommend({ k: 10 });
+        return items.map(({ item }) => item.id);
+      });
+      await tab.close();
+      return found;
+    };
+    const first = await opened();
+    const gone = first.slice(0, 3);
+    await recsys("remove", "--bundle", bundle, ...gone);
+    const second = await opened();
+    assert.equal(second.length, 10);
+    assert.deepEqual(second.filter((id) => gone.includes(id)), []);
+  } finally {
+    await context.close();
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("without the ranker the order is by similarity, and the slate says so", async () => {

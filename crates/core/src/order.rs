@@ -16,6 +16,28 @@ pub fn by_score_and_row(scored: impl Iterator<Item = (f32, u32)>) -> Vec<usize> 
     sort(scored.collect())
 }
 
+/// The best `k` of a list in which a video may stand more than once, each video once: by falling score, of equal scores the
+/// lower tie first, of equal ties the earlier one. All that have one id must have one score.
+pub fn best_once<T: Copy>(
+    list: &[T],
+    k: usize,
+    key: impl Fn(&T) -> (f32, u32),
+    id: impl Fn(&T) -> &str,
+) -> Vec<T> {
+    let order = sort(list.iter().map(&key).collect());
+    let mut best: Vec<T> = Vec::with_capacity(k.min(list.len()));
+    for one in order.into_iter().filter_map(|index| list.get(index)) {
+        if best.len() == k {
+            break;
+        }
+        let mut equals = best.iter().rev().take_while(|kept| key(kept).0 == key(one).0);
+        if equals.all(|kept| id(kept) != id(one)) {
+            best.push(*one);
+        }
+    }
+    best
+}
+
 fn sort(keys: Vec<(f32, u32)>) -> Vec<usize> {
     let keyed = |(index, (value, tie)): (usize, (f32, u32))| (rising(value), Reverse(tie), Reverse(index));
     let heap: BinaryHeap<(i32, Reverse<u32>, Reverse<usize>)> =
@@ -54,6 +76,25 @@ mod tests {
     fn equal_scores_go_by_row() {
         let scored = [(1.0, 7), (2.0, 9), (1.0, 3), (2.0, 1), (f32::NAN, 0)];
         assert_eq!(by_score_and_row(scored.into_iter()), [3, 1, 2, 0, 4]);
+    }
+
+    #[test]
+    fn copies_are_kept_once() {
+        let list = [
+            ("a", 1.0, 5),
+            ("b", 2.0, 4),
+            ("c", 1.0, 1),
+            ("a", 1.0, 0),
+            ("b", 2.0, 4),
+            ("d", 0.5, 0),
+        ];
+        let ids = |k| -> Vec<&str> {
+            let best = best_once(&list, k, |(_, score, tie)| (*score, *tie), |(id, ..)| id);
+            best.into_iter().map(|(id, ..)| id).collect()
+        };
+        assert_eq!(ids(9), ["b", "a", "c", "d"]);
+        assert_eq!(ids(2), ["b", "a"]);
+        assert_eq!(ids(0), [""; 0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use recsys_core::candidates::{Entry, ReplyEntry};
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::Neighbour;
-use recsys_core::order::by_score_and_row;
+use recsys_core::order::best_once;
 use recsys_core::segment::{Filter, Located};
 
 /// A candidate.
@@ -68,17 +68,5 @@ impl Entry for Hit<'_> {
 
 /// The best `k` of several lists, best first, equals in the order of the lists; each video once.
 pub fn best<'a>(hits: &[Hit<'a>], k: usize) -> Vec<Hit<'a>> {
-    let order = by_score_and_row(hits.iter().map(Entry::score).zip(0..));
-    let mut best: Vec<Hit<'a>> = Vec::with_capacity(k.min(hits.len()));
-    for hit in order.into_iter().filter_map(|index| hits.get(index)) {
-        if best.len() == k {
-            break;
-        }
-        // Copies of a video have the same score wherever they stand.
-        let mut equals = best.iter().rev().take_while(|kept| kept.score() == hit.score());
-        if equals.all(|kept| kept.id() != hit.id()) {
-            best.push(*hit);
-        }
-    }
-    best
+    best_once(hits, k, |hit| (hit.score(), 0), Entry::id)
 }

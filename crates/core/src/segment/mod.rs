@@ -3,14 +3,14 @@
 //!
 //! A segment has a shard (vectors and graph), an item table and co-watch lists, and needs no other segment to answer. What
 //! was added later stands in a segment of its own, what was removed in the bundle's tombstones ([`crate::removed`]).
-//! `set` searches several segments as one, `router` chooses among them, `filter` says which videos may come and `conditions` how that is
-//! written, `rows` is a
-//! set of rows.
+//! `set` holds several segments as one, `nearest` searches them, `router` chooses among them, `filter` says which videos may
+//! come and `conditions` how that is written, `rows` is a set of rows.
 
 mod conditions;
 mod filter;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod nearest;
 mod router;
 mod rows;
 mod set;
@@ -19,9 +19,10 @@ mod tests;
 
 pub use conditions::{Conditions, Range};
 pub use filter::Filter;
+pub use nearest::Nearest;
 pub use router::Router;
 pub use rows::RowSet;
-pub use set::{Located, Matching, Nearest, Segments, Slot, Wanted};
+pub use set::{Located, Matching, Segments, Slot, Wanted};
 
 use crate::bytes::{AlignedBytes, FormatError};
 use crate::cowatch::{CoWatch, Neighbour};

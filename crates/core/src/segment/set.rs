@@ -1,14 +1,12 @@
 //! The segments of a bundle, searched as one.
 
+use super::nearest::Nearest;
 use super::{Filter, Router, RowSet, Segment, SegmentError};
-use crate::manifest::{Manifest, SearchSettings, SegmentEntry};
+use crate::manifest::{Manifest, SegmentEntry};
 use crate::order::by_score_and_row;
-use crate::shard::{Hit, Query, QueryError, Scratch, SearchStats, Shard, Strategy};
+use crate::shard::{Hit, QueryError, Scratch, Shard};
 use crate::vector::UnitVector;
 use std::sync::Arc;
-
-/// Where fewer than one in so many rows may come, they are compared one by one: a walk would pass over too many others.
-const SELECTIVE: usize = 5;
 
 /// A segment that is at hand, with the rows that were not removed since it was written.
 #[derive(Clone, Debug)]
@@ -46,7 +44,8 @@ impl Slot {
         &self.live
     }
 
-    fn accepted(&self, wanted: &Wanted<'_>) -> RowSet {
+    /// The rows that may come.
+    pub(super) fn accepted(&self, wanted: &Wanted<'_>) -> RowSet {
         let items = self.segment.items();
         let mut rows = self.live.clone();
         for row in wanted.exclude.iter().filter_map(|id| items.row(id)) {
@@ -56,6 +55,11 @@ impl Slot {
             rows.retain(&|row| wanted.filter.accepts(items, row));
         }
         rows
+    }
+
+    /// How many of these rows are not copies of videos that another segment has.
+    pub(super) fn at_home(&self, rows: &RowSet) -> usize {
+        rows.count_below(self.segment.home())
     }
 }
 
@@ -82,6 +86,20 @@ pub struct Located<'a> {
 }
 
 impl<'a> Located<'a> {
+    /// A hit in a segment, the first row of which has number `first` among the rows of all.
+    pub(super) fn new(slot: &'a Slot, first: u32, hit: Hit) -> Self {
+        Self {
+            segment: &slot.segment,
+            number: first.saturating_add(hit.row),
+            hit,
+        }
+    }
+
+    /// What it is sorted by.
+    pub(super) const fn key(&self) -> (f32, u32) {
+        (self.hit.score, self.number)
+    }
+
     /// The shard that its node is in.
     #[must_use]
     pub fn shard(&self) -> Option<&'a Shard> {
@@ -124,19 +142,6 @@ pub struct Matching {
     pub videos: usize,
     /// Whether every segment is at hand, so that these are all.
     pub complete: bool,
-}
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Nearest<'a> {
-    /// Best first, every video once.
-    pub found: Vec<Located<'a>>,
-    /// What it cost.
-    pub stats: SearchStats,
-    /// How many of the segments that should have been asked have no vectors at hand.
-    pub missing: usize,
-    /// How many videos fit, where there is a filter.
-    pub matching: Option<Matching>,
 }
 
 /// The segments by their number, as many of them as are at hand.
@@ -205,141 +210,24 @@ impl Segments {
         Ok(asked)
     }
 
-    /// The nearest of the segments that are asked, and, where they have too few that fit, of the others.
-    ///
-    /// # Errors
-    /// The query does not fit.
-    pub fn nearest(
-        &self,
-        vector: &[f32],
-        settings: &SearchSettings,
-        wanted: &Wanted<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Nearest<'_>, QueryError> {
-        let asked = self.route(vector, scratch)?;
-        self.nearest_in(&asked, vector, settings, wanted, scratch)
+    /// The number of a segment's first row among the rows of all.
+    pub(super) fn first(&self, number: usize) -> u32 {
+        self.firsts.get(number).copied().unwrap_or_default()
     }
 
-    /// [`Segments::nearest`] of these segments instead of those that the cells lead to.
-    ///
-    /// # Errors
-    /// The query does not fit.
-    pub fn nearest_in(
-        &self,
-        asked: &[usize],
-        vector: &[f32],
-        settings: &SearchSettings,
-        wanted: &Wanted<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Nearest<'_>, QueryError> {
-        let mut all = Nearest {
-            matching: self.matching(wanted),
-            ..Nearest::default()
-        };
-        for number in asked {
-            match self.get(*number) {
-                Some(slot) if slot.segment.shard().is_some() => {
-                    self.search(*number, slot, vector, settings, wanted, scratch, &mut all)?;
-                }
-                _ => all.missing += 1,
-            }
-        }
-        all.found = self.best(&all.found, wanted.k);
-        for (number, slot) in self.at_hand() {
-            if all.found.len() < wanted.k && !asked.contains(&number) {
-                self.search(number, slot, vector, settings, wanted, scratch, &mut all)?;
-                all.found = self.best(&all.found, wanted.k);
-            }
-        }
-        Ok(all)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one step of `nearest`")]
-    fn search<'a>(
-        &'a self,
-        number: usize,
-        slot: &'a Slot,
-        vector: &[f32],
-        settings: &SearchSettings,
-        wanted: &Wanted<'_>,
-        scratch: &mut Scratch,
-        all: &mut Nearest<'a>,
-    ) -> Result<(), QueryError> {
-        let Some(shard) = slot.segment.shard() else {
-            return Ok(());
-        };
-        let query = Query::new(shard, vector)?;
-        let rows = slot.accepted(wanted);
-        let count = rows.count();
-        let accept: &dyn Fn(u32) -> bool = &|row| rows.contains(row as usize);
-        let mut options = settings.options(wanted.k);
-        if count * SELECTIVE < shard.len() {
-            options.strategy = Strategy::Flat;
-        }
-        let (mut hits, mut stats) = shard.search(&query, &options, scratch, accept);
-        if hits.len() < wanted.k.min(count) {
-            // A graph need not lead everywhere.
-            options.strategy = Strategy::Flat;
-            let more;
-            (hits, more) = shard.search(&query, &options, scratch, accept);
-            stats.distances += more.distances;
-        }
-        all.stats.distances += stats.distances;
-        all.stats.graph |= stats.graph;
-        let located = hits.into_iter().map(|hit| self.located(number, slot, hit));
-        all.found.extend(located);
-        Ok(())
-    }
-
-    fn located<'a>(&self, number: usize, slot: &'a Slot, hit: Hit) -> Located<'a> {
-        let first = self.firsts.get(number).copied().unwrap_or_default();
-        Located {
-            segment: &slot.segment,
-            number: first.saturating_add(hit.row),
-            hit,
-        }
-    }
-
-    /// The best `k`, best first. A video near a border is in two segments, and is kept once.
-    fn best<'a>(&self, found: &[Located<'a>], k: usize) -> Vec<Located<'a>> {
-        let keys = found.iter().map(|located| (located.hit.score, located.number));
-        let order = by_score_and_row(keys);
-        let mut best: Vec<Located<'a>> = Vec::with_capacity(k.min(order.len()));
-        for located in order.into_iter().filter_map(|index| found.get(index)) {
-            if best.len() == k {
-                break;
-            }
-            // Its codes are the same in both, so its scores are.
-            let equals = best
-                .iter()
-                .rev()
-                .take_while(|kept| kept.hit.score == located.hit.score);
-            if equals.into_iter().all(|kept| kept.id() != located.id()) {
-                best.push(*located);
-            }
-        }
-        best
-    }
-
-    /// How many videos fit a filter; `None` where there is none.
-    #[must_use]
-    pub fn matching(&self, wanted: &Wanted<'_>) -> Option<Matching> {
-        if wanted.filter.is_empty() {
-            return None;
-        }
-        let fitting = |slot: &Slot| slot.accepted(wanted).count_below(slot.segment.home());
-        Some(Matching {
-            videos: self.at_hand().map(|(_, slot)| fitting(slot)).sum(),
-            complete: self.slots.iter().all(Option::is_some),
-        })
+    /// How many videos fit: so many of those at hand.
+    pub(super) fn matching(&self, wanted: &Wanted<'_>, videos: usize) -> Option<Matching> {
+        let complete = self.slots.iter().all(Option::is_some);
+        (!wanted.filter.is_empty()).then_some(Matching { videos, complete })
     }
 
     /// The most popular videos, most popular first, each with its popularity as score.
     #[must_use]
     pub fn popular(&self, wanted: &Wanted<'_>) -> Nearest<'_> {
-        let mut found = Vec::new();
+        let (mut found, mut fitting) = (Vec::new(), 0);
         for (number, slot) in self.at_hand() {
             let (items, rows) = (slot.segment.items(), slot.accepted(wanted));
+            fitting += slot.at_home(&rows);
             let accept: &dyn Fn(usize) -> bool = &|row| row < slot.segment.home() && rows.contains(row);
             let popular = items.popular(wanted.k, accept).into_iter();
             found.extend(popular.filter_map(|row| {
@@ -348,17 +236,17 @@ impl Segments {
                     row: u32::try_from(row).ok()?,
                     score: items.popularity(row),
                 };
-                Some((number, self.located(number, slot, hit)))
+                Some((number, Located::new(slot, self.first(number), hit)))
             }));
         }
         let keys = found
             .iter()
-            .map(|(_, located)| (located.hit.score, located.number));
+            .map(|(_, located): &(usize, Located<'_>)| located.key());
         let order = by_score_and_row(keys).into_iter().take(wanted.k);
         let best: Vec<_> = order.filter_map(|index| found.get(index).copied()).collect();
         Nearest {
             found: self.with_nodes(best),
-            matching: self.matching(wanted),
+            matching: self.matching(wanted, fitting),
             ..Nearest::default()
         }
     }
@@ -374,7 +262,7 @@ impl Segments {
                     row: u32::try_from(row).ok().filter(|_| here)?,
                     score: 0.0,
                 };
-                Some((number, self.located(number, slot, hit)))
+                Some((number, Located::new(slot, self.first(number), hit)))
             })
         };
         self.with_nodes(ids.filter_map(find).collect())

@@ -27,11 +27,12 @@ fn shard(n: usize, dim: usize, m: usize) -> (Shard, Vec<f32>) {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
     let links = (0..n)
         .map(|i| {
-            let mut near: Vec<usize> = (0..n).filter(|&j| j != i).collect();
-            near.sort_by(|&a, &b| product(row(b), row(i)).total_cmp(&product(row(a), row(i))));
+            let others = (0..n).filter(|&j| j != i);
+            let mut near: Vec<(f32, u32)> = others.map(|j| (product(row(j), row(i)), j as u32)).collect();
+            near.sort_by(|a, b| b.0.total_cmp(&a.0));
             near.truncate(m - 1);
-            near.push((i + 1) % n);
-            near.into_iter().map(|j| j as u32).collect()
+            near.push((0.0, ((i + 1) % n) as u32));
+            near.into_iter().map(|(_, j)| j).collect()
         })
         .collect();
     let rows = (0..n as u32).rev().collect();
@@ -61,24 +62,27 @@ fn rows(shard: &Shard, q: &[f32], k: usize, strategy: Strategy, accept: impl Fn(
 
 #[test]
 fn a_scan_equals_brute_force_over_floats() {
-    let (shard, vectors) = shard(300, 24, 8);
-    let mut agree = 0;
-    for seed in 0..20 {
-        let q = noise(100 + seed, 24);
-        let mut exact: Vec<u32> = (0..300).collect();
-        let score = |row: u32| {
-            let node = 299 - row as usize;
-            vectors[node * 24..(node + 1) * 24]
+    for dim in [8, 24, 64, 100, 384, 513, 768, 1024, 2048] {
+        let (shard, vectors) = shard(300, dim, 8);
+        let mut lost = 0.0;
+        for seed in 0..20 {
+            let q = unit(&noise(100 + seed, dim));
+            let score = |row: u32| {
+                let vector = vectors.chunks(dim).nth(299 - row as usize).unwrap();
+                vector.iter().zip(&q).map(|(a, b)| a * b).sum::<f32>()
+            };
+            let mut exact: Vec<f32> = (0..300).map(score).collect();
+            exact.sort_by(|a, b| b.total_cmp(a));
+            let found = rows(&shard, &q, 10, Strategy::Flat, |_| true);
+            assert_eq!(found.len(), 10, "{dim}");
+            lost = found
                 .iter()
-                .zip(&q)
-                .map(|(a, b)| a * b)
-                .sum::<f32>()
-        };
-        exact.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-        let found = rows(&shard, &q, 10, Strategy::Flat, |_| true);
-        agree += found.iter().filter(|r| exact[..10].contains(r)).count();
+                .map(|row| exact[9] - score(*row))
+                .fold(lost, f32::max);
+        }
+        // Rounding to 8 bits may change places with one that is as near.
+        assert!(lost < 0.005, "{dim}: {lost}");
     }
-    assert!(agree >= 196, "{agree} of 200");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `bench search`: the ten nearest of 20,000 vectors of 512 dimensions, every engine at the smallest width of its search that
-//! reaches a recall; and how our own time grows from 5,000 to 100,000.
+//! reaches a recall; from how many vectors on a walk is quicker than a scan; and how our own time grows from 5,000 to 100,000.
 
 use super::peer::{Peer, median};
 use super::report::Row;
@@ -14,6 +14,8 @@ const ITEMS: usize = 20_000;
 /// Between these numbers of vectors our own time grows.
 const FEW: usize = 5_000;
 const MANY: usize = 100_000;
+/// At these numbers of vectors the walk is compared with a scan.
+const CROSSOVER: [usize; 4] = [1_000, 2_500, 5_000, 10_000];
 const QUERIES: usize = 500;
 /// Neighbours asked for.
 const K: usize = 10;
@@ -23,6 +25,8 @@ const RECALLS: [f64; 2] = [0.96, 0.98];
 const WIDTHS: [usize; 17] = [
     10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 256,
 ];
+/// The width that our example takes for a scan.
+const SCAN: usize = 0;
 const ROUNDS: usize = 11;
 const WARM_UP: usize = 2;
 /// Kinds of queries, and their files.
@@ -64,8 +68,26 @@ pub(super) fn run() -> Result<Vec<Row>> {
             rows.extend(compare(&mut engines, index, &case)?);
         }
     }
+    for items in CROSSOVER {
+        rows.extend(crossover(&bench, &folder, items)?);
+    }
     rows.extend(growth(&bench, &folder)?);
     Ok(rows)
+}
+
+/// Our walk beside our scan, which needs no width.
+fn crossover(bench: &Bench, folder: &Path, items: usize) -> Result<Vec<Row>> {
+    let (kind, file) = KINDS[0];
+    let catalogue = Catalogue::make(folder, items)?;
+    let walk = bench.ours(format!("recsys, wasm, walk of {items}"), &catalogue, file)?;
+    let scan = Engine {
+        peer: bench.ours("recsys, wasm, scan".to_owned(), &catalogue, file)?,
+        widths: [Some(SCAN); RECALLS.len()],
+    };
+    let mut engines = [Engine::new(walk, &bench.exact(&catalogue, file)?)?, scan];
+    let highest = RECALLS.len() - 1;
+    let case = format!("{items} vectors, {kind}, walk with recall@{K} of {}", RECALLS[highest]);
+    compare(&mut engines, highest, &case)
 }
 
 /// Ours with many vectors beside ours with few.

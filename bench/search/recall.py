@@ -21,15 +21,21 @@ def exact(items, queries, k):
     return rows
 
 
+def search(recsys, bundle, queries_file, k, more):
+    """The ids that the command finds for each query, and how many inner products each took."""
+    command = [recsys, "search", "--bundle", bundle, "--vectors", queries_file, "-k", str(k), "--json", "--stats", *more]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = [[hit["id"] for hit in json.loads(line)] for line in answer.stdout.splitlines()]
+    return found, [json.loads(line)["distances"] for line in answer.stderr.splitlines()]
+
+
 def main():
     recsys, bundle, items_file, queries_file, *more = sys.argv[1:]
     k = int(more.pop(0)) if more and more[0].isdigit() else 10
-    command = [recsys, "search", "--bundle", bundle, "--vectors", queries_file, "-k", str(k), "--json", "--stats", *more]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = [[int(hit["id"].removeprefix("item-")) for hit in json.loads(line)] for line in answer.stdout.splitlines()]
-    distances = [json.loads(line)["distances"] for line in answer.stderr.splitlines()]
+    found, distances = search(recsys, bundle, queries_file, k, more)
     nearest = exact(np.load(items_file), np.load(queries_file), k)
-    recall = np.mean([len(set(own) & set(best)) / k for own, best in zip(found, nearest)])
+    rows = [{int(id.removeprefix("item-")) for id in own} for own in found]
+    recall = np.mean([len(own & set(best)) / k for own, best in zip(rows, nearest)])
     print(f"recall@{k} {recall:.4f} over {len(found)} queries, {np.mean(distances):.0f} inner products a query")
 
 

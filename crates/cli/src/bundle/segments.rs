@@ -42,8 +42,8 @@ pub struct Contents<'a> {
     pub vectors: &'a [f32],
     /// The mean that is subtracted before vectors are quantised: one for all segments of a bundle.
     pub mean: &'a [f32],
-    /// Whether shards get a graph.
-    pub graph: bool,
+    /// Shards of more videos than this get a graph; none does where it is `None`.
+    pub graph_above: Option<u32>,
     /// Co-watch lists, where events were at hand.
     pub neighbours: Option<Neighbours<'a>>,
 }
@@ -112,7 +112,8 @@ pub fn write_segment(
     bar: &ProgressBar,
 ) -> Result<SegmentEntry> {
     let rows = [home, copies].concat();
-    let parts = match contents.graph {
+    let many = |most| rows.len() > most as usize;
+    let parts = match contents.graph_above.is_some_and(many) {
         true => graph::build(contents.vectors, contents.mean, &rows, bar)?,
         false => graph::flat(contents.vectors, contents.mean, &rows),
     };

@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Result<()> {
         counts,
         vectors: &input.vectors,
         mean: bundle.mean(),
-        graph: true,
+        graph_above: Some(manifest.search.flat_up_to),
         neighbours: None,
     };
     let rows: Vec<u32> = (0..u32::try_from(input.records.len())?).collect();

@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<()> {
         counts: bundle.dictionaries().counts(),
         vectors: &vectors,
         mean: &graph::mean(&vectors, dim),
-        graph: true,
+        graph_above: Some(changed.search.flat_up_to),
         neighbours: bundle.has_co_watch().then_some(neighbours),
     };
     let writer = BundleWriter::new(bundle.dir(), &args.signing)?;

@@ -6,6 +6,7 @@ use crate::signing::Signing;
 use crate::{clock, graph, sprites};
 use anyhow::Result;
 use recsys_core::manifest::{Manifest, SearchSettings};
+use recsys_core::shard::SearchOptions;
 use std::path::PathBuf;
 
 /// A catalogue, or vectors and ids.
@@ -19,8 +20,8 @@ pub struct Args {
     /// Width of the graph walk, written into the manifest
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     ef: u32,
-    /// Shards of at most this many videos are scanned, not walked; written into the manifest
-    #[arg(long, default_value_t = 5000)]
+    /// Shards of at most this many videos have no graph and are scanned; written into the manifest
+    #[arg(long, default_value_t = SearchOptions::DEFAULT_FLAT_UP_TO as u32)]
     flat_up_to: u32,
     /// Make no graphs: quick to index, and every search compares all videos of the shards that are asked
     #[arg(long)]
@@ -40,7 +41,7 @@ pub fn run(args: Args) -> Result<()> {
         counts: input.dictionaries.counts(),
         vectors: &input.vectors,
         mean: &graph::mean(&input.vectors, input.dim),
-        graph: !args.no_graph,
+        graph_above: (!args.no_graph).then_some(args.flat_up_to),
         neighbours: None,
     };
     let (segments, cells) = write_segments(&writer, &contents, args.partitioning)?;

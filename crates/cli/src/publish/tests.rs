@@ -30,7 +30,7 @@ fn bundle(folder: &Path, sequence: u64, kind: usize) {
         counts: Counts::default(),
         vectors: &vectors.collect::<Vec<_>>(),
         mean: &[0.0; DIM],
-        graph: true,
+        graph_above: Some(100),
         neighbours: None,
     };
     let segment = write_segment(&writer, &contents, &rows, &[], &ProgressBar::hidden()).unwrap();

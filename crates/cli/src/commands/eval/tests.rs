@@ -41,7 +41,7 @@ fn bundle(folder: &Path) -> Bundle {
         counts: Counts::default(),
         vectors: &vectors,
         mean: &[0.0; DIM],
-        graph: true,
+        graph_above: None,
         neighbours: None,
     };
     let rows: Vec<u32> = (0..ITEMS as u32).collect();

@@ -134,20 +134,25 @@ async function compare(bundle, queriesFile, { graph, share }) {
   }
 }
 
-test("200 queries over 20,000 made vectors, the graph forced", async () => {
-  const made = path.join(work, "made");
-  const bundle = path.join(work, "bundle");
-  await recsys("demo-vectors", "--out", made, "--items", "20000", "--queries", String(QUERIES));
+/** Makes so many vectors and a bundle of them, and compares. */
+async function compareMade(items, options, expected) {
+  const [made, bundle] = ["made", "bundle"].map((name) => path.join(work, `${name}-${items}`));
+  await recsys("demo-vectors", "--out", made, "--items", String(items), "--queries", String(QUERIES));
   const inputs = ["--vectors", path.join(made, "items.npy"), "--ids", path.join(made, "ids.txt")];
-  await recsys("index", ...inputs, "--out", bundle, "--flat-up-to", "0", "--ef", "48");
+  await recsys("index", ...inputs, "--out", bundle, ...options);
   await recsys("verify", bundle);
-  await compare(bundle, path.join(made, "queries.npy"), { graph: true, share: 0.1 });
-});
+  await compare(bundle, path.join(made, "queries.npy"), expected);
+}
+
+test("200 queries over 20,000 made vectors, the graph forced", () =>
+  compareMade(20_000, ["--flat-up-to", "0", "--ef", "48"], { graph: true, share: 0.1 }));
+
+test("200 queries over 1,000 made vectors, which have no graph", () => compareMade(1_000, [], { graph: false, share: 1 }));
 
 test("200 queries over the demo catalogue", async () => {
   const bundle = fromEnvironment("RECSYS_BUNDLE");
   const { manifest: { dim } } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
   const made = path.join(work, "demo-queries");
   await recsys("demo-vectors", "--out", made, "--items", "1000", "--dim", String(dim), "--queries", String(QUERIES));
-  await compare(bundle, path.join(made, "queries.npy"), { graph: false, share: 1 });
+  await compare(bundle, path.join(made, "queries.npy"), { graph: true, share: 1 });
 });

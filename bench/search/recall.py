@@ -29,14 +29,18 @@ def search(recsys, bundle, queries_file, k, more):
     return found, [json.loads(line)["distances"] for line in answer.stderr.splitlines()]
 
 
+def recall(found, nearest, k):
+    """The share of the k nearest of each query that was found."""
+    return np.mean([len(set(own) & set(best)) / k for own, best in zip(found, nearest)])
+
+
 def main():
     recsys, bundle, items_file, queries_file, *more = sys.argv[1:]
     k = int(more.pop(0)) if more and more[0].isdigit() else 10
     found, distances = search(recsys, bundle, queries_file, k, more)
     nearest = exact(np.load(items_file), np.load(queries_file), k)
-    rows = [{int(id.removeprefix("item-")) for id in own} for own in found]
-    recall = np.mean([len(own & set(best)) / k for own, best in zip(rows, nearest)])
-    print(f"recall@{k} {recall:.4f} over {len(found)} queries, {np.mean(distances):.0f} inner products a query")
+    rows = [[int(id.removeprefix("item-")) for id in own] for own in found]
+    print(f"recall@{k} {recall(rows, nearest, k):.4f} over {len(found)} queries, {np.mean(distances):.0f} inner products a query")
 
 
 if __name__ == "__main__":

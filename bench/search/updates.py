@@ -2,7 +2,7 @@
 
     python updates.py RECSYS FOLDER [more options of `recsys search`, such as --graph --ef 64]
 
-FOLDER is what `recsys demo-vectors` wrote; its last sixth comes for the first fifth of the rest. Two bundles are made in it.
+FOLDER is what `recsys demo-vectors` wrote; its last sixth comes for the first fifth of the rest. The bundle `updated` is made in it.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recall import exact, search
+from recall import exact, recall, search
 
 
 def main():
@@ -35,10 +35,9 @@ def main():
     def report(what, rows):
         nearest = exact(items[rows], np.load(queries), 10)
         names = ids[rows]
-        wanted = [{names[row] for row in best} for best in nearest]
+        wanted = [[names[row] for row in best] for best in nearest]
         found = search(recsys, bundle, queries, 10, more)[0]
-        recall = np.mean([len(best & set(own)) / 10 for own, best in zip(found, wanted)])
-        print(f"{what}: recall@10 {recall:.4f}", flush=True)
+        print(f"{what}: recall@10 {recall(found, wanted, 10):.4f}", flush=True)
 
     before, after = slice(0, first), slice(replaced, len(items))
     run("index", *write("before", before), "--out", bundle)

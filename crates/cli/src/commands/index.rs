@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Width of the graph walk, written into the manifest
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, default_value_t = SearchOptions::DEFAULT_EF as u32, value_parser = clap::value_parser!(u32).range(1..=4096))]
     ef: u32,
     /// Shards of at most this many videos have no graph and are scanned; written into the manifest
     #[arg(long, default_value_t = SearchOptions::DEFAULT_FLAT_UP_TO as u32)]

@@ -26,5 +26,7 @@ pub mod rng;
 pub mod segment;
 pub mod session;
 pub mod shard;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd;
 pub mod trees;
 pub mod vector;

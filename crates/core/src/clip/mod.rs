@@ -10,6 +10,7 @@ pub mod preprocess;
 mod token_table;
 #[cfg(feature = "clip")]
 pub mod tokenizer;
+pub mod tower;
 
 #[cfg(feature = "clip")]
 pub use encoder::{ClipError, ImageEncoder, TextEncoder};

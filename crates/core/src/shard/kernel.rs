@@ -26,13 +26,10 @@ pub fn dot_four(codes: [&[i8]; 4], query: &[i16]) -> [i32; 4] {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd::{dot, dot_four};
 
-/// SIMD128. The one place in this crate with unsafe code: loads from arrays of the size that they read.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-#[allow(unsafe_code)]
 mod simd {
-    use core::arch::wasm32::{
-        i16x8_load_extend_i8x8, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128, v128_load,
-    };
+    use crate::simd::{load, widen};
+    use core::arch::wasm32::{i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128};
 
     /// Σ aᵢ·bᵢ over the shorter of the two lengths. Lengths are multiples of 16 in a shard.
     #[inline]
@@ -78,28 +75,10 @@ mod simd {
         [total(e), total(f), total(g), total(h)]
     }
 
-    /// Sixteen values of a query.
-    #[inline(always)]
-    fn load(query: &[i16; 16]) -> (v128, v128) {
-        // SAFETY: the loads read the first and the second 16 of 32 bytes; wasm loads need no alignment.
-        unsafe {
-            (
-                v128_load(query.as_ptr().cast()),
-                v128_load(query.as_ptr().add(8).cast()),
-            )
-        }
-    }
-
     /// Adds sixteen products to four sums.
     #[inline(always)]
     fn add(sum: v128, codes: &[i8; 16], (q, r): (v128, v128)) -> v128 {
-        // SAFETY: the loads read the first and the second 8 of 16 bytes.
-        let (c, d) = unsafe {
-            (
-                i16x8_load_extend_i8x8(codes.as_ptr()),
-                i16x8_load_extend_i8x8(codes.as_ptr().add(8)),
-            )
-        };
+        let (c, d) = widen(codes);
         i32x4_add(sum, i32x4_add(i32x4_dot_i16x8(c, q), i32x4_dot_i16x8(d, r)))
     }
 

@@ -47,6 +47,8 @@ enum Command {
     Index(commands::index::Args),
     /// Make a key that signs bundles, or show its public half
     Key(commands::key::Args),
+    /// Make a CLIP model ready for indexing and for the encoder
+    Model(commands::model::Args),
     /// Show or set the rules of a bundle's page: caps, boosts, pins, exploration
     Policy(commands::policy::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
@@ -78,6 +80,7 @@ fn main() -> std::process::ExitCode {
         Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
         Command::Key(args) => commands::key::run(&args),
+        Command::Model(args) => commands::model::run(args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Publish(args) => commands::publish::run(&args),

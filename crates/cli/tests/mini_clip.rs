@@ -29,9 +29,9 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 
 /// The unit mean of the unit vectors of some pictures.
 fn video_vector(encoder: &ImageEncoder, pictures: &[u8]) -> Vec<f32> {
-    let mut sum = vec![0f32; 128];
+    let (mut sum, mut scratch) = (vec![0f32; 128], Scratch::default());
     for picture in pictures.chunks_exact(PICTURE) {
-        let vector = encoder.encode(picture, SIDE, SIDE).unwrap();
+        let vector = encoder.encode(picture, SIDE, SIDE, &mut scratch).unwrap();
         sum.iter_mut().zip(vector).for_each(|(s, v)| *s += v);
     }
     unit(&sum)
@@ -89,7 +89,10 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
         .iter()
         .map(|v| v["title"].as_str().unwrap())
         .collect();
-    let texts: Vec<Vec<f32>> = titles.iter().map(|t| text.encode(t).unwrap()).collect();
+    let texts: Vec<Vec<f32>> = titles
+        .iter()
+        .map(|t| text.encode(t, &mut Scratch::default()).unwrap())
+        .collect();
     let videos: Vec<Vec<f32>> = npy_bytes(&heldout.join("images.npy"))
         .chunks_exact(PICTURE * FRAMES)
         .map(|frames| video_vector(&image, frames))

@@ -36,19 +36,11 @@ async fn answer(request: &mut Request, env: &Env) -> Result<Response, Fault> {
         ("/health", Method::Get) => return reply(&towers, &[]),
         ("/text", Method::Post) => {
             let body: TextBody = request.json().await.map_err(|e| Fault::Input(e.to_string()))?;
-            towers
-                .text()
-                .encode(&body.text)
-                .map_err(|e| Fault::Input(e.to_string()))?
+            towers.encode_text(&body.text)?
         }
         ("/image", Method::Post) => {
             let bytes = request.bytes().await.map_err(|e| Fault::Input(e.to_string()))?;
-            let (rgb, width, height) = decode(&bytes)?;
-            towers
-                .image(env)
-                .await?
-                .encode(&rgb, width, height)
-                .map_err(|e| Fault::Input(e.to_string()))?
+            towers.encode_image(env, decode(&bytes)?).await?
         }
         _ => return Ok(Response::empty().map_err(Fault::from)?.with_status(404)),
     };

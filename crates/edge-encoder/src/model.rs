@@ -1,6 +1,8 @@
 //! The model directory, read from static assets; each tower is loaded on first use and kept.
 
+use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
+use recsys_core::clip::tower::Scratch;
 use recsys_core::clip::{ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
 use std::cell::{OnceCell, RefCell};
@@ -27,6 +29,7 @@ pub struct Towers {
     sha256: String,
     text: TextEncoder,
     image: OnceCell<ImageEncoder>,
+    scratch: RefCell<Scratch>,
 }
 
 thread_local! {
@@ -40,14 +43,15 @@ pub async fn towers(env: &Env) -> Result<Rc<Towers>, Fault> {
     }
     let bytes = asset(env, FILE_NAME).await?;
     let model = Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?;
-    let onnx = checked(env, &model.text.onnx).await?;
+    let tower = checked(env, &model.text.tower).await?;
     let tokens = checked(env, &model.text.tokens).await?;
-    let text = TextEncoder::new(&model, &onnx, &tokens).map_err(|e| Fault::Model(e.to_string()))?;
+    let text = TextEncoder::new(&model, tower, tokens).map_err(|e| Fault::Model(e.to_string()))?;
     let towers = Rc::new(Towers {
         model,
         sha256: sha256_hex(&bytes),
         text,
         image: OnceCell::new(),
+        scratch: RefCell::default(),
     });
     TOWERS.set(Some(Rc::clone(&towers)));
     Ok(towers)
@@ -59,16 +63,28 @@ impl Towers {
         &self.sha256
     }
 
-    /// The text tower.
-    pub fn text(&self) -> &TextEncoder {
-        &self.text
+    /// A text's vector.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<f32>, Fault> {
+        let vector = self.text.encode(text, &mut self.scratch.borrow_mut());
+        vector.map_err(|e| Fault::Input(e.to_string()))
+    }
+
+    /// A picture's vector, from 8-bit RGB.
+    pub async fn encode_image(
+        &self,
+        env: &Env,
+        (rgb, width, height): (Vec<u8>, u32, u32),
+    ) -> Result<Vec<f32>, Fault> {
+        let image = self.image(env).await?;
+        let vector = image.encode(&rgb, width, height, &mut self.scratch.borrow_mut());
+        vector.map_err(|e| Fault::Input(e.to_string()))
     }
 
     /// The image tower.
-    pub async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
+    async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
         if self.image.get().is_none() {
-            let onnx = checked(env, &self.model.image.onnx).await?;
-            let tower = ImageEncoder::new(&self.model, &onnx).map_err(|e| Fault::Model(e.to_string()))?;
+            let file = checked(env, &self.model.image.tower).await?;
+            let tower = ImageEncoder::new(&self.model, file).map_err(|e| Fault::Model(e.to_string()))?;
             // Another request may have been first; its tower is the same.
             let _ = self.image.set(tower);
         }
@@ -92,7 +108,7 @@ async fn asset(env: &Env, name: &str) -> Result<Vec<u8>, Fault> {
     Ok(response.bytes().await?)
 }
 
-async fn checked(env: &Env, file: &ModelFile) -> Result<Vec<u8>, Fault> {
+async fn checked(env: &Env, file: &ModelFile) -> Result<AlignedBytes, Fault> {
     let bytes = asset(env, &file.file).await?;
     let found = sha256_hex(&bytes);
     if found != file.sha256 {
@@ -101,5 +117,5 @@ async fn checked(env: &Env, file: &ModelFile) -> Result<Vec<u8>, Fault> {
             file.file, file.sha256
         )));
     }
-    Ok(bytes)
+    Ok(AlignedBytes::copy_of(&bytes))
 }

@@ -4,6 +4,7 @@ use crate::bundle::{Bundle, Found};
 use crate::media;
 use crate::model::ModelDir;
 use anyhow::{Context, Result, ensure};
+use recsys_core::clip::tower::Scratch;
 use recsys_core::npy::Matrix;
 use recsys_core::shard::{Scratch, SearchOptions, SearchStats};
 use serde_json::json;
@@ -84,10 +85,15 @@ fn queries(args: &Args, bundle: &Bundle) -> Result<Matrix> {
     }
     let model = model_of(bundle, &args.model)?;
     let values = match (&args.text, &args.image) {
-        (Some(text), _) => model.text()?.encode(text)?,
+        (Some(text), _) => model.text()?.encode(text, &mut Scratch::default())?,
         (_, Some(path)) => {
             let picture = media::picture(path)?;
-            let encoded = model.image()?.encode(&picture.rgb, picture.width, picture.height);
+            let encoded = model.image()?.encode(
+                &picture.rgb,
+                picture.width,
+                picture.height,
+                &mut Scratch::default(),
+            );
             encoded.with_context(|| path.display().to_string())?
         }
         _ => anyhow::bail!("expected --vectors, --text or --image"),

@@ -1,31 +1,61 @@
-//! Both towers on tract-onnx.
+//! Both encoders: text and pictures to unit vectors.
 
-use super::model::{ImageTower, Model, TextTower};
+use super::model::{ImageTower, Model};
+#[cfg(feature = "onnx")]
+use super::onnx::Graph;
 use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
 use super::tokenizer::ClipTokenizer;
-use crate::bytes::FormatError;
+use super::tower::{Scratch, Tower};
+use crate::bytes::{AlignedBytes, FormatError};
 use crate::vector::UnitVector;
-use std::sync::Arc;
+use std::fmt;
 use thiserror::Error;
-use tract_onnx::prelude::*;
 
-type Plan = Arc<TypedRunnableModel>;
+/// Which tower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TowerName {
+    /// That of texts.
+    Text,
+    /// That of pictures.
+    Image,
+}
+
+impl fmt::Display for TowerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Image => "image",
+        })
+    }
+}
 
 /// Why the encoder could not be made or could not encode.
 #[derive(Debug, Error)]
 pub enum ClipError {
+    /// A file was refused.
+    #[error(transparent)]
+    File(#[from] FormatError),
     /// The graph could not be read or run.
-    #[error("{tower} tower: {message}; expected an ONNX file as models/mini-clip/export.py writes it")]
+    #[error(
+        "{tower} tower: {message}; expected an ONNX file of one input and one output, see docs/models.md"
+    )]
     Graph {
         /// Which tower.
-        tower: &'static str,
+        tower: TowerName,
         /// What tract said.
         message: String,
     },
-    /// The token table was refused.
-    #[error(transparent)]
-    Tokens(#[from] FormatError),
+    /// It is a tower, but not the one that the model's manifest describes.
+    #[error("{tower} tower: expected {expected}, as in model.json, found {found}; import the model again")]
+    Other {
+        /// Which tower.
+        tower: TowerName,
+        /// By the manifest.
+        expected: String,
+        /// In the file.
+        found: String,
+    },
     /// The picture was refused.
     #[error(transparent)]
     Picture(#[from] PreprocessError),
@@ -33,7 +63,7 @@ pub enum ClipError {
     #[error("{tower} tower: expected {expected} finite numbers, not all zero; found {found}")]
     Output {
         /// Which tower.
-        tower: &'static str,
+        tower: TowerName,
         /// Dimensions by the manifest.
         expected: usize,
         /// What came out.
@@ -44,90 +74,97 @@ pub enum ClipError {
     NoKnownWord(String),
 }
 
-fn graph_error(tower: &'static str) -> impl Fn(TractError) -> ClipError {
-    move |error| ClipError::Graph {
-        tower,
-        message: format!("{error:#}"),
+/// What runs a tower.
+enum Engine {
+    Tower(Box<Tower>),
+    #[cfg(feature = "onnx")]
+    Onnx(Graph),
+}
+
+/// Refuses what the manifest has otherwise.
+fn same(tower: TowerName, what: &str, expected: &usize, found: &usize) -> Result<(), ClipError> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(ClipError::Other {
+            tower,
+            expected: format!("{what} {expected}"),
+            found: found.to_string(),
+        }),
     }
 }
 
-/// `shape` is the input's. Its symbols come from the model's own scope: one of another scope dies with that scope.
-fn load<const RANK: usize>(
-    tower: &'static str,
-    onnx: &[u8],
-    shape: impl FnOnce(&SymbolScope) -> [TDim; RANK],
-) -> Result<Plan, ClipError> {
-    tract_onnx::onnx()
-        .model_for_read(&mut &*onnx)
-        .and_then(|m| {
-            let fact = InferenceFact::dt_shape(f32::datum_type(), shape(&m.symbols));
-            m.with_input_fact(0, fact)
-        })
-        .and_then(|m| m.into_optimized())
-        .and_then(|m| m.into_runnable())
-        .map_err(graph_error(tower))
-}
-
-/// Runs a plan and returns its first output's values as unit vectors of `dim`.
-fn run(tower: &'static str, plan: &Plan, input: Tensor, dim: usize) -> Result<Vec<Vec<f32>>, ClipError> {
-    let outputs = plan.run(tvec!(input.into())).map_err(graph_error(tower))?;
+/// The output as a direction.
+fn unit(tower: TowerName, output: Vec<f32>, dim: usize) -> Result<Vec<f32>, ClipError> {
     let bad = |found: String| ClipError::Output {
         tower,
         expected: dim,
         found,
     };
-    let output = outputs.first().ok_or_else(|| bad("no output".to_owned()))?;
-    let view = output.to_plain_array_view::<f32>().map_err(graph_error(tower))?;
-    if view.shape().last() != Some(&dim) {
-        return Err(bad(format!("shape {:?}", view.shape())));
+    if output.len() != dim {
+        return Err(bad(format!("{} numbers", output.len())));
     }
-    let values: Vec<f32> = view.iter().copied().collect();
-    values
-        .chunks_exact(dim)
-        .map(|v| {
-            UnitVector::new(v.to_vec())
-                .map(UnitVector::into_vec)
-                .map_err(|e| bad(e.to_string()))
-        })
-        .collect()
+    let vector = UnitVector::new(output).map_err(|error| bad(error.to_string()))?;
+    Ok(vector.into_vec())
 }
 
 /// Text into vectors.
 pub struct TextEncoder {
     tokenizer: ClipTokenizer,
     table: TokenTable,
-    plan: Plan,
+    engine: Engine,
     context: usize,
     dim: usize,
 }
 
 impl TextEncoder {
-    /// From the bytes of the tower's ONNX file and of its token table.
+    /// From the bytes of the tower's file and of its token table.
     ///
     /// # Errors
-    /// tract cannot read the graph, or the table is damaged.
-    pub fn new(model: &Model, onnx: &[u8], tokens: &[u8]) -> Result<Self, ClipError> {
-        let TextTower { context, .. } = model.text;
-        let table = TokenTable::parse(tokens)?;
+    /// A file is damaged, or not the one that the model describes.
+    pub fn new(model: &Model, tower: AlignedBytes, tokens: AlignedBytes) -> Result<Self, ClipError> {
+        const TEXT: TowerName = TowerName::Text;
+        let table = TokenTable::open(tokens)?;
+        let (context, dim) = (model.text.context as usize, model.dim as usize);
         let width = table.width();
-        let plan = load("text", onnx, |symbols| {
-            [1.to_dim(), symbols.sym("L").to_dim(), width.to_dim()]
-        })?;
-        let (context, dim) = (context as usize, model.dim as usize);
-        Ok(Self {
+        let with = |engine| Self {
             tokenizer: ClipTokenizer::default(),
             table,
-            plan,
+            engine,
             context,
             dim,
-        })
+        };
+        #[cfg(feature = "onnx")]
+        if !Tower::is_one(tower.as_slice()) {
+            return Ok(with(Engine::Onnx(Graph::text(tower.as_slice(), width)?)));
+        }
+        let tower = Tower::open(tower)?;
+        let shape = tower.shape();
+        same(TEXT, "side of a picture", &0, &shape.size())?;
+        same(TEXT, "context", &context, &shape.positions)?;
+        same(TEXT, "dimensions", &dim, &shape.dim)?;
+        same(TEXT, "width of the token table", &width, &shape.width)?;
+        Ok(with(Engine::Tower(Box::new(tower))))
     }
 
     /// A unit vector of the model's `dim`. Only as many tokens are run as the text has.
     ///
     /// # Errors
     /// The model knows no word of the text, or the graph fails.
-    pub fn encode(&self, text: &str) -> Result<Vec<f32>, ClipError> {
+    pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let rows = self.rows(text)?;
+        let output = match &self.engine {
+            Engine::Tower(tower) => tower.encode_tokens(&rows, scratch).unwrap_or_default(),
+            #[cfg(feature = "onnx")]
+            Engine::Onnx(graph) => {
+                let width = self.table.width();
+                graph.run(&[1, rows.len() / width.max(1), width], &rows)?
+            }
+        };
+        unit(TowerName::Text, output, self.dim)
+    }
+
+    /// The rows of the text's tokens.
+    fn rows(&self, text: &str) -> Result<Vec<f32>, ClipError> {
         let ids = self.tokenizer.encode(text, usize::MAX);
         // Tokens without a row are left out before the cut to the context, so that they cost no room.
         let mut rows = Vec::new();
@@ -142,59 +179,63 @@ impl TextEncoder {
             return Err(ClipError::NoKnownWord(text.chars().take(80).collect()));
         }
         for id in end {
-            known += usize::from(self.table.append(*id, &mut rows));
+            self.table.append(*id, &mut rows);
         }
-        let input =
-            Tensor::from_shape(&[1, known, self.table.width()], &rows).map_err(graph_error("text"))?;
-        let mut vectors = run("text", &self.plan, input, self.dim)?;
-        vectors.pop().ok_or(ClipError::Output {
-            tower: "text",
-            expected: self.dim,
-            found: "nothing".to_owned(),
-        })
+        Ok(rows)
     }
 }
 
 /// Pictures into vectors.
 pub struct ImageEncoder {
-    plan: Plan,
+    engine: Engine,
     tower: ImageTower,
     dim: usize,
 }
 
 impl ImageEncoder {
-    /// From the bytes of the tower's ONNX file.
+    /// From the bytes of the tower's file.
     ///
     /// # Errors
-    /// tract cannot read the graph.
-    pub fn new(model: &Model, onnx: &[u8]) -> Result<Self, ClipError> {
-        let tower = model.image.clone();
-        let size = tower.size as usize;
-        let plan = load("image", onnx, |_| {
-            [1.to_dim(), 3.to_dim(), size.to_dim(), size.to_dim()]
-        })?;
-        Ok(Self {
-            plan,
-            tower,
-            dim: model.dim as usize,
-        })
+    /// The file is damaged, or not the one that the model describes.
+    pub fn new(model: &Model, tower: AlignedBytes) -> Result<Self, ClipError> {
+        const IMAGE: TowerName = TowerName::Image;
+        let (size, dim) = (model.image.size as usize, model.dim as usize);
+        let with = |engine| Self {
+            engine,
+            tower: model.image.clone(),
+            dim,
+        };
+        #[cfg(feature = "onnx")]
+        if !Tower::is_one(tower.as_slice()) {
+            return Ok(with(Engine::Onnx(Graph::image(tower.as_slice(), size)?)));
+        }
+        let tower = Tower::open(tower)?;
+        same(IMAGE, "side of a picture", &size, &tower.shape().size())?;
+        same(IMAGE, "dimensions", &dim, &tower.shape().dim)?;
+        Ok(with(Engine::Tower(Box::new(tower))))
     }
 
     /// A unit vector of the model's `dim` from 8-bit RGB, `height × width × 3`.
     ///
     /// # Errors
     /// The picture is refused, or the graph fails.
-    pub fn encode(&self, rgb: &[u8], width: u32, height: u32) -> Result<Vec<f32>, ClipError> {
-        let size = self.tower.size;
-        let pixels = resize_centre_crop(rgb, width, height, size)?;
+    pub fn encode(
+        &self,
+        rgb: &[u8],
+        width: u32,
+        height: u32,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<f32>, ClipError> {
+        let pixels = resize_centre_crop(rgb, width, height, self.tower.size)?;
         let planes = normalise(&pixels, self.tower.mean, self.tower.std);
-        let size = size as usize;
-        let input = Tensor::from_shape(&[1, 3, size, size], &planes).map_err(graph_error("image"))?;
-        let mut vectors = run("image", &self.plan, input, self.dim)?;
-        vectors.pop().ok_or(ClipError::Output {
-            tower: "image",
-            expected: self.dim,
-            found: "nothing".to_owned(),
-        })
+        let output = match &self.engine {
+            Engine::Tower(tower) => tower.encode_planes(&planes, scratch).unwrap_or_default(),
+            #[cfg(feature = "onnx")]
+            Engine::Onnx(graph) => {
+                let size = self.tower.size as usize;
+                graph.run(&[1, 3, size, size], &planes)?
+            }
+        };
+        unit(TowerName::Image, output, self.dim)
     }
 }

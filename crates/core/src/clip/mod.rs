@@ -1,18 +1,21 @@
 //! CLIP (Radford et al. 2021): text and pictures into one vector space.
 //!
-//! Tokenizer and towers sit behind the feature `clip`; preprocessing and the model's manifest need no dependency.
+//! Tokenizer and encoders sit behind the feature `clip`, ONNX graphs behind `onnx`, the import of models behind `import`;
+//! preprocessing, towers and the model's manifest need none.
 
 #[cfg(feature = "clip")]
 mod encoder;
+#[cfg(feature = "import")]
+pub mod import;
 pub mod model;
+#[cfg(feature = "onnx")]
+mod onnx;
 pub mod preprocess;
-#[cfg(feature = "clip")]
 mod token_table;
 #[cfg(feature = "clip")]
 pub mod tokenizer;
 pub mod tower;
 
 #[cfg(feature = "clip")]
-pub use encoder::{ClipError, ImageEncoder, TextEncoder};
-#[cfg(feature = "clip")]
+pub use encoder::{ClipError, ImageEncoder, TextEncoder, TowerName};
 pub use token_table::TokenTable;

@@ -17,12 +17,13 @@ pub struct ModelFile {
     pub bytes: u64,
 }
 
-/// The image tower: ONNX, input `[n, 3, size, size]` f32, output `[n, dim]` f32, not normalised.
+/// The image tower: a file of [`super::tower`], or ONNX with input `[n, 3, size, size]` f32 and output `[n, dim]` f32, not
+/// normalised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageTower {
-    /// The ONNX file.
+    /// The tower's file.
     #[serde(flatten)]
-    pub onnx: ModelFile,
+    pub tower: ModelFile,
     /// Width and height of the input in pixels.
     pub size: u32,
     /// Mean to subtract from each channel (red, green, blue; values 0..1).
@@ -39,13 +40,13 @@ pub enum UnknownTokens {
     Drop,
 }
 
-/// The text tower: ONNX, input `[1, tokens, width]` f32 (rows of the token table), output `[1, dim]` f32 taken at
-/// the last token, which is the end token; no padding.
+/// The text tower: a file of [`super::tower`], or ONNX with input `[1, tokens, width]` f32 (rows of the token table) and output
+/// `[1, dim]` f32 taken at the last token, which is the end token; no padding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TextTower {
-    /// The ONNX file.
+    /// The tower's file.
     #[serde(flatten)]
-    pub onnx: ModelFile,
+    pub tower: ModelFile,
     /// The token table.
     pub tokens: ModelFile,
     /// The most tokens of a text, start and end included.
@@ -127,7 +128,7 @@ impl Model {
         )?;
         let plain =
             |f: &ModelFile| !f.file.is_empty() && !f.file.contains(['/', '\\']) && !f.file.starts_with('.');
-        for file in [&model.image.onnx, &model.text.onnx, &model.text.tokens] {
+        for file in [&model.image.tower, &model.text.tower, &model.text.tokens] {
             check(plain(file), "file", "a plain file name", &file.file)?;
         }
         Ok(model)

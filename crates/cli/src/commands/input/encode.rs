@@ -7,6 +7,7 @@ use crate::{progress, sprites};
 use anyhow::{Context, Result, bail, ensure};
 use image::RgbImage;
 use recsys_core::catalogue::Video;
+use recsys_core::clip::tower::Scratch;
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::items::dictionaries::Dictionaries;
 use recsys_core::vector::{UnitVector, mean_direction};
@@ -37,10 +38,11 @@ pub fn catalogue(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) ->
     let results: Mutex<Vec<Option<Result<Encoded>>>> = Mutex::new(videos.iter().map(|_| None).collect());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let work = || {
+        let mut scratch = Scratch::default();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             let Some(video) = videos.get(i) else { break };
-            let encoded = encode(video, base, args, &text, &image);
+            let encoded = encode(video, base, args, (&text, &image), &mut scratch);
             if let Ok(mut results) = results.lock()
                 && let Some(slot) = results.get_mut(i)
             {
@@ -124,8 +126,8 @@ fn encode(
     video: &Video,
     base: &Path,
     args: &InputArgs,
-    text: &TextEncoder,
-    image: &ImageEncoder,
+    (text, image): (&TextEncoder, &ImageEncoder),
+    scratch: &mut Scratch,
 ) -> Result<Encoded> {
     let Some(url) = &video.content_url else {
         bail!("it has no `contentUrl`; give it a file beside the catalogue");
@@ -136,8 +138,8 @@ fn encode(
     );
     let frames = media::key_frames(&base.join(url), args.frames.into())?;
     let still = frames.get(frames.len() / 2).and_then(sprites::still);
-    let mut vector = mean_of_frames(&frames, image)?;
-    match text.encode(&video.name) {
+    let mut vector = mean_of_frames(&frames, image, scratch)?;
+    match text.encode(&video.name, scratch) {
         Ok(title) => {
             for (v, t) in vector.iter_mut().zip(title) {
                 *v = *v * (1.0 - args.title_weight) + t * args.title_weight;
@@ -154,11 +156,11 @@ fn encode(
 }
 
 /// The direction of the mean of the frames' vectors.
-fn mean_of_frames(frames: &[Picture], image: &ImageEncoder) -> Result<Vec<f32>> {
+fn mean_of_frames(frames: &[Picture], image: &ImageEncoder, scratch: &mut Scratch) -> Result<Vec<f32>> {
     let vectors = frames
         .iter()
         .map(|frame| {
-            let vector = image.encode(&frame.rgb, frame.width, frame.height)?;
+            let vector = image.encode(&frame.rgb, frame.width, frame.height, scratch)?;
             Ok(UnitVector::new(vector)?)
         })
         .collect::<Result<Vec<_>>>()?;

@@ -32,9 +32,13 @@ use std::ops::Range;
 
 const MAGIC: [u8; 4] = *b"RTWR";
 const VERSION: u32 = 1;
-const MAX_WIDTH: u32 = 2_048;
-const MAX_HIDDEN: u32 = 8_192;
-const MAX_POSITIONS: u32 = 4_097;
+const MAX_SIZE: usize = 1_024;
+const MAX_PATCH: usize = 64;
+const MAX_POSITIONS: usize = 4_097;
+const MAX_WIDTH: usize = 2_048;
+const MAX_HEADS: usize = 64;
+const MAX_LAYERS: usize = 64;
+const MAX_HIDDEN: usize = 8_192;
 
 /// What a tower reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,65 +77,111 @@ pub struct Shape {
     pub epsilon: f32,
 }
 
+/// A number that the format does not allow: its name, what is allowed, and what it is.
+pub type Fault = (&'static str, String, String);
+
 impl Shape {
     fn read(c: &mut Cursor<'_>) -> Result<Self, FormatError> {
-        let size = c.count("side of a picture", 0..=1024)?;
-        let patch = c.count("side of a patch", 0..=64)?;
+        let mut number = |what| Ok(c.u32(what)? as usize);
+        let (size, patch) = (number("side of a picture")?, number("side of a patch")?);
         let input = match (size, patch) {
             (0, 0) => Input::Text,
-            _ if patch > 0 && patch.is_multiple_of(2) && size.is_multiple_of(patch) => {
-                Input::Image { size, patch }
-            }
-            _ => return Err(c.error("patches", "an even divisor of the picture's side", patch)),
+            _ => Input::Image { size, patch },
         };
-        let positions = c.count("positions", 2..=MAX_POSITIONS)?;
-        if let Input::Image { size, patch } = input {
-            let expected = (size / patch).pow(2) + 1;
-            if positions != expected {
-                return Err(c.error("positions", expected, positions));
-            }
-        }
-        let eights = |c: &mut Cursor<'_>, what, most| {
-            let n = c.count(what, 8..=most)?;
-            match n.is_multiple_of(COLUMNS) {
-                true => Ok(n),
-                false => Err(c.error(what, "a multiple of 8", n)),
-            }
-        };
-        let width = eights(c, "width", MAX_WIDTH)?;
-        let heads = c.count("heads", 1..=64)?;
-        if !width.is_multiple_of(heads * COLUMNS) {
-            return Err(c.error("heads", "a multiple of 8 values for each", width / heads));
-        }
-        let layers = c.count("layers", 1..=64)?;
-        let hidden = eights(c, "feed-forward width", MAX_HIDDEN)?;
-        let dim = eights(c, "dimensions", MAX_WIDTH)?;
-        let activation = match c.count("activation", 0..=1)? {
-            0 => Activation::QuickGelu,
-            _ => Activation::Gelu,
-        };
-        let epsilon = f32::from_bits(c.u32("epsilon")?);
-        if !(epsilon > 0.0 && epsilon <= 0.1) {
-            return Err(c.error("epsilon", "above 0, at most 0.1", epsilon));
-        }
-        Ok(Self {
+        let shape = Self {
             input,
-            positions,
-            width,
-            heads,
-            layers,
-            hidden,
-            dim,
-            activation,
-            epsilon,
-        })
+            positions: number("positions")?,
+            width: number("width")?,
+            heads: number("heads")?,
+            layers: number("layers")?,
+            hidden: number("feed-forward width")?,
+            dim: number("dimensions")?,
+            activation: match c.count("activation", 0..=1)? {
+                0 => Activation::QuickGelu,
+                _ => Activation::Gelu,
+            },
+            epsilon: f32::from_bits(c.u32("epsilon")?),
+        };
+        match shape.check() {
+            None => Ok(shape),
+            Some((what, expected, found)) => Err(c.error(what, expected, found)),
+        }
     }
 
-    /// Values of a patch.
-    const fn patch_values(&self) -> usize {
+    /// The first number that the format does not allow.
+    #[must_use]
+    pub fn check(&self) -> Option<Fault> {
+        let within = |what, value: usize, least: usize, most: usize, step: usize| {
+            let fits = (least..=most).contains(&value) && value.is_multiple_of(step);
+            let steps = if step == 1 {
+                String::new()
+            } else {
+                format!(" in steps of {step}")
+            };
+            (!fits).then(|| (what, format!("{least} to {most}{steps}"), value.to_string()))
+        };
+        let picture = || match self.input {
+            Input::Text => None,
+            Input::Image { size, patch } => within("side of a picture", size, 1, MAX_SIZE, 1)
+                .or_else(|| within("side of a patch", patch, 2, MAX_PATCH, 2))
+                .or_else(|| {
+                    let fault = || {
+                        (
+                            "side of a patch",
+                            format!("a divisor of {size}"),
+                            patch.to_string(),
+                        )
+                    };
+                    (!size.is_multiple_of(patch)).then(fault)
+                })
+                .or_else(|| {
+                    let positions = (size / patch).pow(2) + 1;
+                    within("positions", self.positions, positions, positions, 1)
+                }),
+        };
+        let epsilon = || {
+            let fault = (
+                "epsilon",
+                "above 0, at most 0.1".to_owned(),
+                self.epsilon.to_string(),
+            );
+            (!(self.epsilon > 0.0 && self.epsilon <= 0.1)).then_some(fault)
+        };
+        picture()
+            .or_else(|| within("positions", self.positions, 2, MAX_POSITIONS, 1))
+            .or_else(|| within("width", self.width, 8, MAX_WIDTH, COLUMNS))
+            .or_else(|| within("heads", self.heads, 1, MAX_HEADS, 1))
+            .or_else(|| {
+                let fault = || {
+                    (
+                        "width",
+                        format!("{} heads of a multiple of 8", self.heads),
+                        self.width.to_string(),
+                    )
+                };
+                (!self.width.is_multiple_of(self.heads * COLUMNS)).then(fault)
+            })
+            .or_else(|| within("layers", self.layers, 1, MAX_LAYERS, 1))
+            .or_else(|| within("feed-forward width", self.hidden, 8, MAX_HIDDEN, COLUMNS))
+            .or_else(|| within("dimensions", self.dim, 8, MAX_WIDTH, COLUMNS))
+            .or_else(epsilon)
+    }
+
+    /// The side of a picture in pixels; 0 in a text tower.
+    #[must_use]
+    pub const fn size(&self) -> usize {
         match self.input {
             Input::Text => 0,
-            Input::Image { patch, .. } => 3 * patch * patch,
+            Input::Image { size, .. } => size,
+        }
+    }
+
+    /// The side of a patch in pixels; 0 in a text tower.
+    #[must_use]
+    pub const fn patch(&self) -> usize {
+        match self.input {
+            Input::Text => 0,
+            Input::Image { patch, .. } => patch,
         }
     }
 }
@@ -281,7 +331,7 @@ impl Tower {
             Input::Text => None,
             Input::Image { .. } => Some(PatchesAt {
                 class: reader.floats("class embedding", shape.width)?,
-                patches: reader.linear(shape.patch_values(), shape.width, false)?,
+                patches: reader.linear(3 * shape.patch().pow(2), shape.width, false)?,
                 norm: reader.norm(shape.width)?,
             }),
         };
@@ -300,6 +350,12 @@ impl Tower {
             projection,
             bytes,
         })
+    }
+
+    /// Whether a file begins as a tower's does.
+    #[must_use]
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
     }
 
     /// Its numbers.
@@ -371,13 +427,9 @@ impl Writer {
     #[must_use]
     pub fn new(shape: &Shape) -> Self {
         let mut sink = Sink::new(MAGIC, VERSION);
-        let (size, patch) = match shape.input {
-            Input::Text => (0, 0),
-            Input::Image { size, patch } => (size, patch),
-        };
         let numbers = [
-            size,
-            patch,
+            shape.size(),
+            shape.patch(),
             shape.positions,
             shape.width,
             shape.heads,

@@ -64,7 +64,7 @@ pub fn activate(values: &mut [f32], activation: Activation) {
 
 /// Turns scores into weights that add up to 1.
 pub fn softmax(scores: &mut [f32]) {
-    let greatest = fold(scores, f32::NEG_INFINITY, |x| x, f32::max);
+    let greatest = fold(scores, f32::NEG_INFINITY, |x| x, greater);
     for x in scores.iter_mut() {
         *x = exp(*x - greatest);
     }
@@ -88,7 +88,13 @@ pub fn layer_norm(row: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, out: &m
 
 /// The greatest magnitude in a row.
 pub fn greatest_magnitude(row: &[f32]) -> f32 {
-    fold(row, 0.0, f32::abs, f32::max)
+    fold(row, 0.0, f32::abs, greater)
+}
+
+/// `f32::max` is a call where there is no instruction with its treatment of NaN.
+#[inline(always)]
+fn greater(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// Folds a row in lanes, in one order on every target.

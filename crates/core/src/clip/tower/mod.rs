@@ -13,7 +13,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-pub use format::{Input, Shape, Tower, Writer};
+pub use format::{Fault, Input, Shape, Tower, Writer};
 pub use linear::{Linear, pack};
 pub use math::Activation;
 pub use run::Scratch;

@@ -1,6 +1,11 @@
 //! A CLIP model directory.
 
+mod import;
+
+pub use import::import;
+
 use anyhow::{Context, Result, ensure};
+use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
 use recsys_core::clip::{ImageEncoder, TextEncoder};
 use recsys_core::manifest::{EncoderRef, sha256_hex};
@@ -47,17 +52,17 @@ impl ModelDir {
         }
     }
 
-    fn read(&self, file: &ModelFile) -> Result<Vec<u8>> {
+    fn read(&self, file: &ModelFile) -> Result<AlignedBytes> {
         let path = self.dir.join(&file.file);
         let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read it", path.display()))?;
         let found = sha256_hex(&bytes);
         ensure!(
             found == file.sha256,
-            "{}: expected SHA-256 {}, found {found}; fetch the model again",
+            "{}: expected SHA-256 {}, found {found}; fetch or import the model again",
             path.display(),
             file.sha256
         );
-        Ok(bytes)
+        Ok(AlignedBytes::copy_of(&bytes))
     }
 
     /// The text tower.
@@ -65,11 +70,11 @@ impl ModelDir {
     /// # Errors
     /// A file is missing, differs from its hash, or is refused.
     pub fn text(&self) -> Result<TextEncoder> {
-        let (onnx, tokens) = (
-            self.read(&self.model.text.onnx)?,
+        let (tower, tokens) = (
+            self.read(&self.model.text.tower)?,
             self.read(&self.model.text.tokens)?,
         );
-        TextEncoder::new(&self.model, &onnx, &tokens).with_context(|| self.dir.display().to_string())
+        TextEncoder::new(&self.model, tower, tokens).with_context(|| self.dir.display().to_string())
     }
 
     /// The image tower.
@@ -77,7 +82,7 @@ impl ModelDir {
     /// # Errors
     /// The file is missing, differs from its hash, or is refused.
     pub fn image(&self) -> Result<ImageEncoder> {
-        let onnx = self.read(&self.model.image.onnx)?;
-        ImageEncoder::new(&self.model, &onnx).with_context(|| self.dir.display().to_string())
+        let tower = self.read(&self.model.image.tower)?;
+        ImageEncoder::new(&self.model, tower).with_context(|| self.dir.display().to_string())
     }
 }

@@ -1,0 +1,132 @@
+//! Writing a model directory.
+
+use anyhow::{Context, Result, bail};
+use recsys_core::clip::import::{Files, Imported, hugging_face};
+use recsys_core::clip::model::{FILE_NAME, Model};
+use recsys_core::clip::tower::Activation;
+use recsys_core::manifest::sha256_hex;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Quantises the model in `dir` into the folder `out`; says what was written.
+///
+/// # Errors
+/// A file is missing or refused, or `out` holds something else than a model.
+pub fn import(dir: &Path, out: &Path, name: Option<String>, licence: Option<String>) -> Result<String> {
+    let own_name = || {
+        let name = std::fs::canonicalize(dir).ok()?.file_name()?.to_str()?.to_owned();
+        Some(name)
+    };
+    let name = name
+        .or_else(own_name)
+        .context("the folder has no name; give one with --name")?;
+    let config = read(dir, "config.json")?;
+    let preprocessor = match read(dir, "preprocessor_config.json") {
+        Ok(bytes) => Some(bytes),
+        Err(_) if !dir.join("preprocessor_config.json").exists() => None,
+        Err(error) => return Err(error),
+    };
+    let weights = read(dir, "model.safetensors")?;
+    let model = hugging_face(&Files {
+        config: &config,
+        preprocessor: preprocessor.as_deref(),
+        weights: &weights,
+    })
+    .with_context(|| dir.display().to_string())?;
+    write(out, &model, &name, licence.as_deref())?;
+    Ok(format!(
+        "{name}, {} dimensions; image tower {:.1} MB, text tower {:.1} MB and {:.1} MB of tokens",
+        model.dim,
+        model.image.len() as f64 / 1e6,
+        model.text.len() as f64 / 1e6,
+        model.tokens.len() as f64 / 1e6,
+    ))
+}
+
+fn read(dir: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = dir.join(name);
+    std::fs::read(&path).with_context(|| {
+        format!(
+            "{}: cannot read it; expected a CLIP model of Hugging Face's form: config.json, preprocessor_config.json and \
+             model.safetensors",
+            path.display()
+        )
+    })
+}
+
+/// Writes the folder beside its place, and moves it there once it is whole.
+fn write(out: &Path, model: &Imported, name: &str, licence: Option<&str>) -> Result<()> {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
+    check_replaceable(out)?;
+    let fresh = tempfile::Builder::new()
+        .prefix(".recsys-model-")
+        .tempdir_in(parent)?;
+    let put = |file: &str, bytes: &[u8]| -> Result<Value> {
+        let path = fresh.path().join(file);
+        std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
+        Ok(json!({ "file": file, "sha256": sha256_hex(bytes), "bytes": bytes.len() }))
+    };
+    let mut image = put("image.tower", model.image.as_slice())?;
+    let mut text = put("text.tower", model.text.as_slice())?;
+    let [of_text, of_image] = model.activations.map(|activation| match activation {
+        Activation::QuickGelu => "quick_gelu",
+        Activation::Gelu => "gelu",
+    });
+    for (tower, more) in [
+        (
+            &mut image,
+            json!({ "size": model.size, "mean": model.mean, "std": model.std, "activation": of_image }),
+        ),
+        (
+            &mut text,
+            json!({
+                "context": model.context,
+                "activation": of_text,
+                "unknown_tokens": "drop",
+                "tokens": put("tokens.bin", &model.tokens)?,
+            }),
+        ),
+    ] {
+        if let (Value::Object(tower), Value::Object(more)) = (tower, more) {
+            tower.extend(more);
+        }
+    }
+    let manifest = json!({
+        "name": name,
+        "version": 1,
+        "licence": licence,
+        "dim": model.dim,
+        "weights": "int8, one f32 scale for each output",
+        "image": image,
+        "text": text,
+    });
+    let manifest = format!("{manifest:#}\n");
+    Model::parse(manifest.as_bytes())?;
+    put(FILE_NAME, manifest.as_bytes())?;
+    let fresh = fresh.keep();
+    if out.exists() {
+        let old = tempfile::Builder::new()
+            .prefix(".recsys-old-")
+            .tempdir_in(parent)?;
+        std::fs::rename(out, old.path().join("model")).with_context(|| out.display().to_string())?;
+        std::fs::rename(&fresh, out).with_context(|| out.display().to_string())?;
+        return Ok(());
+    }
+    std::fs::rename(&fresh, out).with_context(|| out.display().to_string())
+}
+
+/// Refuses a folder with files of others.
+fn check_replaceable(out: &Path) -> Result<()> {
+    let Ok(mut entries) = std::fs::read_dir(out) else {
+        return Ok(());
+    };
+    if entries.next().is_some() && !out.join(FILE_NAME).is_file() {
+        bail!(
+            "{}: it has files, but no {FILE_NAME}, so it is no model; choose another folder with --out",
+            out.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,302 @@
+//! The two JSON files. Hugging Face leaves out what is as in OpenAI's ViT-B/32.
+
+use super::{CONFIG, EXPORT, FETCH_AGAIN, ImportError, PREPROCESSOR, refused};
+use crate::clip::tower::{Activation, Input, Shape};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Rows of the token table that CLIP's tokenizer needs.
+const VOCABULARY: usize = 49_408;
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Transformer {
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_attention_heads: usize,
+    num_hidden_layers: usize,
+    hidden_act: String,
+    layer_norm_eps: f32,
+}
+
+impl Default for Transformer {
+    fn default() -> Self {
+        Self {
+            hidden_size: 512,
+            intermediate_size: 2_048,
+            num_attention_heads: 8,
+            num_hidden_layers: 12,
+            hidden_act: "quick_gelu".to_owned(),
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Text {
+    max_position_embeddings: usize,
+    vocab_size: usize,
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self {
+            max_position_embeddings: 77,
+            vocab_size: VOCABULARY,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Vision {
+    image_size: usize,
+    patch_size: usize,
+    num_channels: usize,
+}
+
+impl Default for Vision {
+    fn default() -> Self {
+        Self {
+            image_size: 224,
+            patch_size: 32,
+            num_channels: 3,
+        }
+    }
+}
+
+/// `config.json`.
+pub struct Config {
+    dim: usize,
+    text: (Transformer, Text),
+    vision: (Transformer, Vision),
+}
+
+/// A part of a file as a type.
+fn part<T: for<'de> Deserialize<'de>>(
+    file: &'static str,
+    what: &str,
+    value: &Value,
+) -> Result<T, ImportError> {
+    T::deserialize(value)
+        .map_err(|error| refused(file, what, "fields as CLIP's have them", error, FETCH_AGAIN))
+}
+
+fn object(file: &'static str, bytes: &[u8]) -> Result<Value, ImportError> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| refused(file, "the file", "a JSON object", error, FETCH_AGAIN))?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(refused(file, "the file", "a JSON object", value, FETCH_AGAIN)),
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ImportError> {
+        let all = object(CONFIG, bytes)?;
+        let kind = all.get("model_type").and_then(Value::as_str).unwrap_or("clip");
+        if kind != "clip" {
+            return Err(refused(CONFIG, "model_type", "clip", kind, EXPORT));
+        }
+        let nothing = Value::Object(serde_json::Map::new());
+        let field = |name: &str| all.get(name).filter(|value| !value.is_null()).unwrap_or(&nothing);
+        let (text, vision) = (field("text_config"), field("vision_config"));
+        let mut image: Transformer = part(CONFIG, "vision_config", vision)?;
+        // The one default that differs between the towers.
+        for (name, value, slot) in [
+            ("hidden_size", 768, &mut image.hidden_size),
+            ("intermediate_size", 3_072, &mut image.intermediate_size),
+            ("num_attention_heads", 12, &mut image.num_attention_heads),
+        ] {
+            if vision.get(name).is_none() {
+                *slot = value;
+            }
+        }
+        let dim = match all.get("projection_dim") {
+            None => 512,
+            Some(value) => part(CONFIG, "projection_dim", value)?,
+        };
+        let config = Self {
+            dim,
+            text: (
+                part(CONFIG, "text_config", text)?,
+                part(CONFIG, "text_config", text)?,
+            ),
+            vision: (image, part(CONFIG, "vision_config", vision)?),
+        };
+        let (vocabulary, channels) = (config.vocabulary(), config.vision.1.num_channels);
+        if vocabulary != VOCABULARY {
+            let expected = "49408, the vocabulary of CLIP's tokenizer";
+            return Err(refused(
+                CONFIG,
+                "text_config.vocab_size",
+                expected,
+                vocabulary,
+                EXPORT,
+            ));
+        }
+        if channels != 3 {
+            return Err(refused(CONFIG, "vision_config.num_channels", 3, channels, EXPORT));
+        }
+        Ok(config)
+    }
+
+    /// Rows of the token table.
+    pub const fn vocabulary(&self) -> usize {
+        self.text.1.vocab_size
+    }
+
+    /// Side of a picture in pixels.
+    pub const fn image_size(&self) -> usize {
+        self.vision.1.image_size
+    }
+
+    /// The text tower's shape.
+    pub fn text_shape(&self) -> Result<Shape, ImportError> {
+        let (transformer, text) = &self.text;
+        let context = text.max_position_embeddings;
+        if !(3..=77).contains(&context) {
+            let what = "text_config.max_position_embeddings";
+            return Err(refused(CONFIG, what, "3 to 77", context, EXPORT));
+        }
+        self.shape("text_config", transformer, Input::Text, context)
+    }
+
+    /// The image tower's shape.
+    pub fn image_shape(&self) -> Result<Shape, ImportError> {
+        let (
+            transformer,
+            Vision {
+                image_size,
+                patch_size,
+                ..
+            },
+        ) = &self.vision;
+        let (size, patch) = (*image_size, *patch_size);
+        let fits = (1..=1024).contains(&size) && (2..=64).contains(&patch) && size.is_multiple_of(patch);
+        if !fits {
+            let found = format!("{size} and {patch}");
+            let expected = "a picture of at most 1024 pixels and patches that divide it";
+            return Err(refused(
+                CONFIG,
+                "vision_config.image_size and patch_size",
+                expected,
+                found,
+                EXPORT,
+            ));
+        }
+        let positions = (size / patch).pow(2) + 1;
+        self.shape(
+            "vision_config",
+            transformer,
+            Input::Image { size, patch },
+            positions,
+        )
+    }
+
+    fn shape(
+        &self,
+        part: &str,
+        transformer: &Transformer,
+        input: Input,
+        positions: usize,
+    ) -> Result<Shape, ImportError> {
+        let activation = match transformer.hidden_act.as_str() {
+            "quick_gelu" => Activation::QuickGelu,
+            "gelu" => Activation::Gelu,
+            other => {
+                let what = format!("{part}.hidden_act");
+                return Err(refused(CONFIG, what, "quick_gelu or gelu", other, EXPORT));
+            }
+        };
+        let shape = Shape {
+            input,
+            positions,
+            width: transformer.hidden_size,
+            heads: transformer.num_attention_heads,
+            layers: transformer.num_hidden_layers,
+            hidden: transformer.intermediate_size,
+            dim: self.dim,
+            activation,
+            epsilon: transformer.layer_norm_eps,
+        };
+        match shape.check() {
+            None => Ok(shape),
+            Some((what, expected, found)) => Err(refused(
+                CONFIG,
+                format!("{part}: {what}"),
+                expected,
+                found,
+                EXPORT,
+            )),
+        }
+    }
+}
+
+/// What is done to a picture.
+pub struct Preprocessing {
+    /// Subtracted from each channel.
+    pub mean: [f32; 3],
+    /// Each channel is divided by it.
+    pub std: [f32; 3],
+}
+
+impl Preprocessing {
+    /// Reads the file; without one, OpenAI's.
+    pub fn parse(bytes: Option<&[u8]>, size: usize) -> Result<Self, ImportError> {
+        let mut own = Self {
+            mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
+            std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+        };
+        let Some(bytes) = bytes else {
+            return Ok(own);
+        };
+        let all = object(PREPROCESSOR, bytes)?;
+        let expect = |name: &str, allowed: &dyn Fn(&Value) -> bool, expected: &str| match all.get(name) {
+            Some(value) if !allowed(value) => Err(refused(PREPROCESSOR, name, expected, value, EXPORT)),
+            _ => Ok(()),
+        };
+        for step in [
+            "do_resize",
+            "do_center_crop",
+            "do_normalize",
+            "do_rescale",
+            "do_convert_rgb",
+        ] {
+            expect(step, &|value| value != &Value::Bool(false), "true")?;
+        }
+        expect("resample", &|value| value == 3, "3, bicubic")?;
+        let side = |value: &Value, names: &[&str]| {
+            let number = |value: &Value| value.as_u64() == Some(size as u64);
+            number(value) || names.iter().all(|name| value.get(*name).is_some_and(number))
+        };
+        let shorter = |value: &Value| side(value, &["shortest_edge"]) || side(value, &["height", "width"]);
+        expect(
+            "size",
+            &shorter,
+            &format!("a shortest edge of {size}, as in config.json"),
+        )?;
+        let crop = |value: &Value| side(value, &["height", "width"]);
+        expect("crop_size", &crop, &format!("{size}, as in config.json"))?;
+        for (name, slot) in [("image_mean", &mut own.mean), ("image_std", &mut own.std)] {
+            if let Some(value) = all.get(name) {
+                *slot = part(PREPROCESSOR, name, value)?;
+            }
+        }
+        let deviations = own.std.iter().all(|std| std.is_finite() && *std > 0.0);
+        if !deviations || !own.mean.iter().all(|mean| mean.is_finite()) {
+            let found = format!("{:?} and {:?}", own.mean, own.std);
+            let expected = "finite numbers, deviations above 0";
+            return Err(refused(
+                PREPROCESSOR,
+                "image_mean and image_std",
+                expected,
+                found,
+                FETCH_AGAIN,
+            ));
+        }
+        Ok(own)
+    }
+}

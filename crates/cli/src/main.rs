@@ -3,6 +3,7 @@
 mod bundle;
 mod clock;
 mod commands;
+mod files;
 mod graph;
 mod media;
 mod model;

@@ -122,7 +122,7 @@ fn assemble(demo: &Demo) -> Result<()> {
     }
     let model = Path::new("dist/model");
     wasm::fresh(model)?;
-    for file in ["model.json", "image.onnx", "text.onnx", "tokens.bin"] {
+    for file in ["model.json", "image.tower", "text.tower", "tokens.bin"] {
         std::fs::copy(Path::new("models/mini-clip").join(file), model.join(file))
             .with_context(|| file.to_owned())?;
     }

@@ -38,13 +38,13 @@ pub(crate) const MODULES: [(&str, &str); 4] = [
     ("recsys-bench", "wasm-browser"),
     ("recsys-web", "wasm-browser"),
     ("recsys-edge-worker", "wasm"),
-    ("recsys-edge-encoder", "wasm-encoder"),
+    ("recsys-edge-encoder", "wasm"),
 ];
 
 /// Options of the build.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Build one module alone, neither of which compiles tract
+    /// Build one module alone
     #[arg(long, value_enum)]
     only: Option<Part>,
 }
@@ -55,6 +55,8 @@ enum Part {
     Web,
     /// The worker of recommendations
     Worker,
+    /// The worker that encodes
+    Encoder,
 }
 
 /// Compiles what the options say.
@@ -71,6 +73,10 @@ impl Part {
     fn build(self) -> Result<()> {
         match self {
             Self::Web => step("recsys.wasm", || browser(Path::new("dist/pkg"))),
+            Self::Encoder => step("edge encoder", || {
+                let out = Path::new("dist/edge-encoder");
+                worker("recsys-edge-encoder", "wasm", "-O3", &[], out)
+            }),
             Self::Worker => step("edge worker", || {
                 let out = Path::new("dist/edge-worker");
                 worker("recsys-edge-worker", "wasm", "-O3", &["Aggregates"], out)
@@ -86,16 +92,7 @@ pub(crate) fn build_all() -> Result<PathBuf> {
     let recsys = step("the recsys command", command)?;
     Part::Web.build()?;
     Part::Worker.build()?;
-    step("edge encoder", || {
-        worker(
-            "recsys-edge-encoder",
-            "wasm-encoder",
-            // tract is 23 MB of wasm: -O3 takes four minutes over it.
-            "-O1",
-            &[],
-            Path::new("dist/edge-encoder"),
-        )
-    })?;
+    Part::Encoder.build()?;
     Ok(recsys)
 }
 

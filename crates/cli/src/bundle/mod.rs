@@ -5,7 +5,7 @@ mod segments;
 mod write;
 
 pub use segments::{Contents, Neighbours, Partitioning, write_segment, write_segments};
-pub use write::{BundleWriter, Replaced, Trainable, UNFINISHED, check_replaceable, is_bundle_file};
+pub use write::{BundleWriter, Replaced, Trainable, check_replaceable, is_bundle_file};
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, ItemId};

@@ -2,6 +2,7 @@
 
 use super::Bundle;
 use crate::signing::{Signer, Signing};
+use crate::files::UNFINISHED;
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::{self, Neighbour};
@@ -177,9 +178,6 @@ impl Replaced {
         })
     }
 }
-
-/// Starts the names of files that are being written for a bundle.
-pub const UNFINISHED: &str = ".recsys-put-";
 
 /// Whether a name is that of a bundle's file, by its start, or of one whose writer was interrupted.
 pub fn is_bundle_file(name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Writing a model directory.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use recsys_core::clip::import::{Files, Imported, hugging_face};
 use recsys_core::clip::model::{FILE_NAME, Model};
@@ -54,18 +55,11 @@ fn read(dir: &Path, name: &str) -> Result<Vec<u8>> {
     })
 }
 
-/// Writes the folder beside its place, and moves it there once it is whole.
+/// Writes the files, each at once, and the manifest last; other files of the folder stay.
 fn write(out: &Path, model: &Imported, name: &str, licence: Option<&str>) -> Result<()> {
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or_else(|| Path::new("."));
-    std::fs::create_dir_all(parent).with_context(|| parent.display().to_string())?;
     check_replaceable(out)?;
-    let fresh = tempfile::Builder::new()
-        .prefix(".recsys-model-")
-        .tempdir_in(parent)?;
     let put = |file: &str, bytes: &[u8]| -> Result<Value> {
-        let path = fresh.path().join(file);
-        std::fs::write(&path, bytes).with_context(|| path.display().to_string())?;
+        files::put(out, file, bytes)?;
         Ok(json!({ "file": file, "sha256": sha256_hex(bytes), "bytes": bytes.len() }))
     };
     let mut image = put("image.tower", model.image.as_slice())?;
@@ -105,16 +99,7 @@ fn write(out: &Path, model: &Imported, name: &str, licence: Option<&str>) -> Res
     let manifest = format!("{manifest:#}\n");
     Model::parse(manifest.as_bytes())?;
     put(FILE_NAME, manifest.as_bytes())?;
-    let fresh = fresh.keep();
-    if out.exists() {
-        let old = tempfile::Builder::new()
-            .prefix(".recsys-old-")
-            .tempdir_in(parent)?;
-        std::fs::rename(out, old.path().join("model")).with_context(|| out.display().to_string())?;
-        std::fs::rename(&fresh, out).with_context(|| out.display().to_string())?;
-        return Ok(());
-    }
-    std::fs::rename(&fresh, out).with_context(|| out.display().to_string())
+    Ok(())
 }
 
 /// Refuses a folder with files of others.

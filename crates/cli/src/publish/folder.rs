@@ -1,11 +1,11 @@
 //! A folder that readers fetch a bundle from.
 
 use super::Destination;
-use crate::bundle::{UNFINISHED, check_replaceable};
+use crate::bundle::check_replaceable;
+use crate::files;
 use anyhow::{Context, Result};
 use recsys_core::manifest::{self, FileEntry};
-use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A folder, which is made with the first file.
@@ -42,20 +42,7 @@ impl Destination for Folder {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let path = self.0.join(name);
-        let put = || {
-            std::fs::create_dir_all(&self.0)?;
-            let mut file = tempfile::Builder::new()
-                .prefix(UNFINISHED)
-                .permissions(readable())
-                .tempfile_in(&self.0)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            // The name is on the disk before the next step.
-            File::open(&self.0)?.sync_all()
-        };
-        put().with_context(|| format!("{}: cannot write", path.display()))
+        files::put(&self.0, name, bytes)
     }
 
     fn remove(&self, name: &str) -> Result<()> {
@@ -81,9 +68,4 @@ impl Destination for Folder {
         names.sort_unstable();
         Ok(Some(names))
     }
-}
-
-/// Permissions of a served file; a temporary file would be its owner's alone.
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }

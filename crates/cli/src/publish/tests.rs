@@ -1,5 +1,6 @@
 use super::*;
-use crate::bundle::{BundleWriter, Contents, UNFINISHED, write_segment};
+use crate::bundle::{BundleWriter, Contents, write_segment};
+use crate::files::UNFINISHED;
 use crate::signing::Signing;
 use indicatif::ProgressBar;
 use recsys_core::catalogue::{ItemFacts, ItemId};

@@ -1,0 +1,35 @@
+//! Files that are there as a whole, or not at all.
+
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+/// Starts the names of files that are being written.
+pub const UNFINISHED: &str = ".recsys-put-";
+
+/// Writes `bytes` to `name` in a folder, which is made: under another name first, and on the disk when this returns.
+///
+/// # Errors
+/// A write fails.
+pub fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = folder.join(name);
+    let put = || {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .permissions(readable())
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        // The name is on the disk before the next step.
+        File::open(folder)?.sync_all()
+    };
+    put().with_context(|| format!("{}: cannot write", path.display()))
+}
+
+/// Permissions of a file for others to read; a temporary file would be its owner's alone.
+fn readable() -> std::fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}

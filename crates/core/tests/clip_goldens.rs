@@ -37,7 +37,10 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
             let (size, patch) = (number(part, "image_size"), number(part, "patch_size"));
             add("embeddings.class_embedding", &[width]);
             add("embeddings.patch_embedding.weight", &[width, 3, patch, patch]);
-            add("embeddings.position_embedding.weight", &[(size / patch).pow(2) + 1, width]);
+            add(
+                "embeddings.position_embedding.weight",
+                &[(size / patch).pow(2) + 1, width],
+            );
             &["pre_layrnorm", "post_layernorm"]
         };
         for layer in 0..number(part, "num_hidden_layers") {
@@ -49,7 +52,10 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
                 ("mlp.fc1", hidden, width),
                 ("mlp.fc2", width, hidden),
             ] {
-                add(&format!("encoder.layers.{layer}.{name}.weight"), &[outputs, inputs]);
+                add(
+                    &format!("encoder.layers.{layer}.{name}.weight"),
+                    &[outputs, inputs],
+                );
                 add(&format!("encoder.layers.{layer}.{name}.bias"), &[outputs]);
             }
             for name in ["layer_norm1", "layer_norm2"] {
@@ -61,7 +67,11 @@ fn shapes(config: &Value) -> Vec<(String, Vec<usize>)> {
             add(&format!("{name}.weight"), &[width]);
             add(&format!("{name}.bias"), &[width]);
         }
-        let projection = if part == "text_config" { "text_projection" } else { "visual_projection" };
+        let projection = if part == "text_config" {
+            "text_projection"
+        } else {
+            "visual_projection"
+        };
         all.push((format!("{projection}.weight"), vec![dim, width]));
     }
     all.sort();
@@ -72,7 +82,11 @@ fn weight(seed: u64, name: &str, shape: &[usize]) -> Vec<f32> {
     let n = shape.iter().product();
     let norm = name.contains("norm");
     let embedding = name.contains("embedding") && !name.contains("patch");
-    let middle = if norm && name.ends_with("weight") { 1.0 } else { 0.0 };
+    let middle = if norm && name.ends_with("weight") {
+        1.0
+    } else {
+        0.0
+    };
     let spread = match (norm, embedding, name.ends_with("bias")) {
         (true, ..) | (_, false, true) => 0.1,
         (_, true, _) => 0.5,
@@ -86,7 +100,12 @@ fn weights(config: &Value) -> Vec<u8> {
     let shapes = shapes(config);
     let made: Vec<Vec<u8>> = (1..)
         .zip(&shapes)
-        .map(|(seed, (name, shape))| weight(seed, name, shape).into_iter().flat_map(f32::to_le_bytes).collect())
+        .map(|(seed, (name, shape))| {
+            weight(seed, name, shape)
+                .into_iter()
+                .flat_map(f32::to_le_bytes)
+                .collect()
+        })
         .collect();
     let views = shapes.iter().zip(&made).map(|((name, shape), bytes)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
@@ -98,7 +117,10 @@ fn weights(config: &Value) -> Vec<u8> {
 fn tokens(text: usize) -> Vec<u32> {
     let mut rng = SplitMix64::new(1000 + text as u64);
     let ids = (0..1 + text * 6).map(|_| (rng.next_u64() % u64::from(START)) as u32);
-    std::iter::once(START).chain(ids).chain(std::iter::once(END)).collect()
+    std::iter::once(START)
+        .chain(ids)
+        .chain(std::iter::once(END))
+        .collect()
 }
 
 fn planes(picture: usize, size: usize) -> Vec<f32> {
@@ -106,13 +128,18 @@ fn planes(picture: usize, size: usize) -> Vec<f32> {
         let (c, y, x) = (i / (size * size), i / size % size, i % size);
         (x * (picture + 1) + y * (7 - picture) + c * 80 + x * y * picture / 32) % 256
     };
-    (0..3 * size * size).map(|i| (byte(i) as f32 - 128.0) / 64.0).collect()
+    (0..3 * size * size)
+        .map(|i| (byte(i) as f32 - 128.0) / 64.0)
+        .collect()
 }
 
 /// Vectors of all texts, and of all pictures.
 fn vectors(model: &Imported) -> [Vec<Vec<f32>>; 2] {
     let table = TokenTable::open(AlignedBytes::copy_of(&model.tokens)).unwrap();
-    let (text, image) = (Tower::open(model.text.clone()).unwrap(), Tower::open(model.image.clone()).unwrap());
+    let (text, image) = (
+        Tower::open(model.text.clone()).unwrap(),
+        Tower::open(model.image.clone()).unwrap(),
+    );
     let mut scratch = Scratch::default();
     let texts = (0..TEXTS).map(|text_number| {
         let mut rows = Vec::new();
@@ -120,7 +147,11 @@ fn vectors(model: &Imported) -> [Vec<Vec<f32>>; 2] {
         text.encode_tokens(&rows, &mut scratch).unwrap()
     });
     let texts = texts.collect();
-    let pictures = (0..PICTURES).map(|picture| image.encode_planes(&planes(picture, model.size), &mut scratch).unwrap());
+    let pictures = (0..PICTURES).map(|picture| {
+        image
+            .encode_planes(&planes(picture, model.size), &mut scratch)
+            .unwrap()
+    });
     [texts, pictures.collect()]
 }
 
@@ -133,8 +164,13 @@ fn lowest(found: &[Vec<f32>], expected: &[Vec<f32>], centred: bool) -> f64 {
         };
         let units: Vec<Vec<f64>> = list.iter().map(unit).collect();
         let mean = |i: usize| units.iter().map(|v| v[i]).sum::<f64>() / units.len() as f64;
-        let means: Vec<f64> = (0..units[0].len()).map(|i| if centred { mean(i) } else { 0.0 }).collect();
-        units.iter().map(|v| v.iter().zip(&means).map(|(x, m)| x - m).collect()).collect()
+        let means: Vec<f64> = (0..units[0].len())
+            .map(|i| if centred { mean(i) } else { 0.0 })
+            .collect();
+        units
+            .iter()
+            .map(|v| v.iter().zip(&means).map(|(x, m)| x - m).collect())
+            .collect()
     };
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let cosine = |a: &Vec<f64>, b: &Vec<f64>| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt();
@@ -152,15 +188,27 @@ fn agrees(name: &str, goldens: &[u8]) {
     })
     .unwrap();
     let goldens = Matrix::parse(goldens).unwrap();
-    let rows: Vec<Vec<f32>> = goldens.values.chunks(goldens.columns).map(<[f32]>::to_vec).collect();
+    let rows: Vec<Vec<f32>> = goldens
+        .values
+        .chunks(goldens.columns)
+        .map(<[f32]>::to_vec)
+        .collect();
     let (original, rounded) = rows.split_at(TEXTS + PICTURES);
     let [texts, pictures] = vectors(&model);
-    for (what, found, at) in [("texts", &texts, 0..TEXTS), ("pictures", &pictures, TEXTS..TEXTS + PICTURES)] {
+    for (what, found, at) in [
+        ("texts", &texts, 0..TEXTS),
+        ("pictures", &pictures, TEXTS..TEXTS + PICTURES),
+    ] {
         let exact = lowest(found, &rounded[at.clone()], false);
         let int8 = lowest(found, &original[at.clone()], false);
         let centred = lowest(found, &original[at], true);
-        println!("{name}, {what}: {exact:.7} with the same weights, {int8:.5} with f32 weights, {centred:.4} less the mean");
-        assert!(exact >= 0.999_99 && int8 >= 0.999 && centred >= 0.99, "{what}: {exact} {int8} {centred}");
+        println!(
+            "{name}, {what}: {exact:.7} with the same weights, {int8:.5} with f32 weights, {centred:.4} less the mean"
+        );
+        assert!(
+            exact >= 0.999_99 && int8 >= 0.999 && centred >= 0.99,
+            "{what}: {exact} {int8} {centred}"
+        );
     }
 }
 

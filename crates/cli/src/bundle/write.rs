@@ -1,8 +1,8 @@
 //! Writing a bundle so that readers see the old one or the new one.
 
 use super::Bundle;
-use crate::signing::{Signer, Signing};
 use crate::files::UNFINISHED;
+use crate::signing::{Signer, Signing};
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::ItemFacts;
 use recsys_core::cowatch::{self, Neighbour};

@@ -1,100 +1,100 @@
+//! Our side of `cargo xtask bench encode`, natively and under WASI: `encode FOLDER`.
+//!
+//! FOLDER has `model/text.tower` and `model/image.tower`, and what is encoded: `tokens.f32`, the rows of 16 tokens, and `pixels.f32`,
+//! a normalised picture. A line `vector TOWER` on standard input, where TOWER is `text` or `image`, is answered with the vector
+//! as a JSON array, `time TOWER N` with the milliseconds of one of N encodings, `memory` with the bytes of linear memory. `encode
+//! FOLDER TOWER` encodes once and ends.
+
+mod lines;
+
+use lines::{answer, request};
 use recsys_core::bytes::AlignedBytes;
-use recsys_core::clip::tower::*;
+use recsys_core::clip::tower::{Scratch, Tower};
+use std::error::Error;
+use std::hint::black_box;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-fn tower(shape: &Shape) -> AlignedBytes {
-    let mut s = 1u64;
-    let mut noise = |n: usize, spread: f32| -> Vec<f32> {
-        (0..n)
-            .map(|_| {
-                s = s
-                    .wrapping_mul(6364136223846793005)
-                    .wrapping_add(1442695040888963407);
-                ((s >> 40) as f32 / 8388608.0 - 1.0) * spread
-            })
-            .collect()
-    };
-    let mut w = Writer::new(shape);
-    let width = shape.width;
-    let lin = |w: &mut Writer, noise: &mut dyn FnMut(usize, f32) -> Vec<f32>, i: usize, o: usize, b: bool| {
-        let (codes, scales) = pack(&noise(i * o, 1.7 / (i as f32).sqrt()), i).unwrap();
-        let bias = if b { noise(o, 0.1) } else { vec![] };
-        w.linear(Linear {
-            codes: &codes,
-            scales: &scales,
-            bias: &bias,
-        });
-    };
-    let ones = vec![1f32; width];
-    let zeros = vec![0f32; width];
-    if let Input::Image { patch, .. } = shape.input {
-        w.floats(&noise(width, 1.0));
-        lin(&mut w, &mut noise, 3 * patch * patch, width, false);
-        w.floats(&ones);
-        w.floats(&zeros);
-    }
-    w.floats(&noise(shape.positions * width, 0.1));
-    for _ in 0..shape.layers {
-        w.floats(&ones);
-        w.floats(&zeros);
-        lin(&mut w, &mut noise, width, 3 * width, true);
-        lin(&mut w, &mut noise, width, width, true);
-        w.floats(&ones);
-        w.floats(&zeros);
-        lin(&mut w, &mut noise, width, shape.hidden, true);
-        lin(&mut w, &mut noise, shape.hidden, width, true);
-    }
-    w.floats(&ones);
-    w.floats(&zeros);
-    lin(&mut w, &mut noise, width, shape.dim, false);
-    w.finish().unwrap()
+
+/// A tower with its input.
+struct Ready {
+    tower: Tower,
+    input: Vec<f32>,
 }
-fn main() {
-    let image = Shape {
-        input: Input::Image { size: 224, patch: 16 },
-        positions: 197,
-        width: 256,
-        heads: 4,
-        layers: 10,
-        hidden: 1024,
-        dim: 512,
-        activation: Activation::QuickGelu,
-        epsilon: 1e-5,
-    };
-    let text = Shape {
-        input: Input::Text,
-        positions: 77,
-        width: 256,
-        heads: 4,
-        layers: 3,
-        hidden: 1024,
-        dim: 512,
-        activation: Activation::QuickGelu,
-        epsilon: 1e-5,
-    };
-    let mut sc = Scratch::default();
-    let ti = Tower::open(tower(&image)).unwrap();
-    let tt = Tower::open(tower(&text)).unwrap();
-    let planes: Vec<f32> = (0..3 * 224 * 224)
-        .map(|i| ((i * 7919) % 1000) as f32 / 250.0 - 2.0)
-        .collect();
-    let rows: Vec<f32> = (0..16 * 256)
-        .map(|i| ((i * 7919) % 1000) as f32 / 5000.0 - 0.1)
-        .collect();
-    let mut best = [f64::MAX; 2];
-    for _ in 0..12 {
-        let t = Instant::now();
-        let v = tower_run(&ti, &planes, &mut sc);
-        best[0] = best[0].min(t.elapsed().as_secs_f64() * 1e3);
-        std::hint::black_box(v);
+
+impl Ready {
+    fn open(folder: &Path, name: &str) -> Result<Self, Box<dyn Error>> {
+        let input = match name {
+            "text" => "tokens.f32",
+            "image" => "pixels.f32",
+            _ => return Err(format!("expected `text` or `image`, found `{name}`").into()),
+        };
+        let tower = Tower::open(read(&folder.join("model").join(name).with_extension("tower"))?)?;
+        let input = std::fs::read(folder.join(input))?;
+        let input = input
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes));
+        Ok(Self {
+            tower,
+            input: input.collect(),
+        })
     }
-    for _ in 0..200 {
-        let t = Instant::now();
-        std::hint::black_box(tt.encode_tokens(&rows, &mut sc));
-        best[1] = best[1].min(t.elapsed().as_secs_f64() * 1e3);
+
+    fn encode(&self, scratch: &mut Scratch) -> Option<Vec<f32>> {
+        self.tower
+            .encode_tokens(&self.input, scratch)
+            .or_else(|| self.tower.encode_planes(&self.input, scratch))
     }
-    println!("image {:.2} ms, text {:.3} ms", best[0], best[1]);
 }
-#[inline(never)]
-fn tower_run(t: &Tower, p: &[f32], s: &mut Scratch) -> Option<Vec<f32>> {
-    t.encode_planes(p, s)
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let folder = PathBuf::from(args.next().ok_or("usage: encode FOLDER [TOWER]")?);
+    let mut scratch = Scratch::default();
+    if let Some(name) = args.next() {
+        let vector = Ready::open(&folder, &name)?.encode(&mut scratch);
+        return vector.map(|_| ()).ok_or_else(|| "no vector".into());
+    }
+    let (text, image) = (Ready::open(&folder, "text")?, Ready::open(&folder, "image")?);
+    let tower = |name: &str| if name == "text" { &text } else { &image };
+    while let Some(line) = request()? {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["vector", name] => {
+                let vector = tower(name)
+                    .encode(&mut scratch)
+                    .ok_or("the input does not fit the tower")?;
+                answer(&format!("{vector:?}"))?;
+            }
+            ["time", name, times] => {
+                let times: usize = times.parse()?;
+                let start = Instant::now();
+                for _ in 0..times {
+                    black_box(tower(name).encode(&mut scratch));
+                }
+                answer(&(start.elapsed().as_secs_f64() * 1e3 / times as f64).to_string())?;
+            }
+            ["memory"] => answer(&memory().to_string())?,
+            _ => return Err(format!("expected `vector`, `time` or `memory`, found `{line}`").into()),
+        }
+    }
+    Ok(())
+}
+
+/// As a worker does: straight into memory of the file's size.
+fn read(path: &Path) -> Result<AlignedBytes, Box<dyn Error>> {
+    let mut file = std::fs::File::open(path)?;
+    let mut bytes = AlignedBytes::zeroed(usize::try_from(file.metadata()?.len())?);
+    file.read_exact(bytes.as_mut_slice())?;
+    Ok(bytes)
+}
+
+/// Linear memory in bytes; 0 natively.
+fn memory() -> usize {
+    #[cfg(target_arch = "wasm32")]
+    return core::arch::wasm32::memory_size(0) * 65_536;
+    #[cfg(not(target_arch = "wasm32"))]
+    return 0;
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: our speed beside others', measured in one interleaved run.
 
+mod encode;
 mod page;
 mod peer;
 mod python;
@@ -32,6 +33,8 @@ enum Bench {
     Page,
     /// The nearest of many vectors
     Search,
+    /// Texts and pictures into vectors
+    Encode,
     /// Everything there is
     All,
 }
@@ -49,6 +52,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if matches!(args.bench, Bench::Search | Bench::All) {
         rows.extend(search::run()?);
+    }
+    if matches!(args.bench, Bench::Encode | Bench::All) {
+        rows.extend(encode::run()?);
     }
     report::print(&rows);
     args.json

@@ -1,5 +1,5 @@
-//! Programs that score rows or search on request, one answer a line: `crates/core/examples/score.rs` and `search.rs` say
-//! what they are asked.
+//! Programs that score rows, search or encode on request, one answer a line: `crates/core/examples/score.rs`, `search.rs` and
+//! `encode.rs` say what they are asked.
 
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
@@ -71,6 +71,17 @@ impl Peer {
     /// Milliseconds of finding them.
     pub(super) fn search_time(&mut self, n: usize, k: usize, width: usize) -> Result<f64> {
         self.number(&format!("time {n} {k} {width}"))
+    }
+
+    /// The vector of its text or of its picture.
+    pub(super) fn vector(&mut self, tower: &str) -> Result<Vec<f64>> {
+        let answer = self.ask(&format!("vector {tower}"))?;
+        serde_json::from_str(&answer).with_context(|| format!("{}: not a vector", self.name))
+    }
+
+    /// Milliseconds of encoding it, the mean of some.
+    pub(super) fn encode_time(&mut self, tower: &str, times: usize) -> Result<f64> {
+        self.number(&format!("time {tower} {times}"))
     }
 
     /// Bytes of its linear memory.

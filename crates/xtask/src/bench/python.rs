@@ -26,6 +26,12 @@ pub(super) fn with_search_engines(folder: &Path) -> Result<PathBuf> {
     environment(folder, "python-search", &[&hnswlib, &usearch, NUMPY])
 }
 
+/// The environment of `bench encode`, made once; its interpreter.
+pub(super) fn with_onnxruntime(folder: &Path) -> Result<PathBuf> {
+    let packages = [NUMPY, "onnx==1.23.2", "onnxruntime==1.32.0", "safetensors==0.8.0"];
+    environment(folder, "python-encode", &packages)
+}
+
 fn environment(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let place = folder.join(name);
     let python = place.join("bin/python");

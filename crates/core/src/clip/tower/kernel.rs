@@ -10,6 +10,16 @@ pub const ROWS: usize = 4;
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline]
 pub fn products(rows: [&[[i16; 2]]; ROWS], panel: &[[i8; 2 * COLUMNS]]) -> [[i32; COLUMNS]; ROWS] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sums) = crate::simd::products(rows, panel) {
+        return sums;
+    }
+    plain_products(rows, panel)
+}
+
+/// [`products`] in plain loops.
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+fn plain_products(rows: [&[[i16; 2]]; ROWS], panel: &[[i8; 2 * COLUMNS]]) -> [[i32; COLUMNS]; ROWS] {
     rows.map(|row| {
         let mut sums = [0i32; COLUMNS];
         for ([a, b], codes) in row.iter().zip(panel) {
@@ -53,6 +63,16 @@ pub fn products(rows: [&[[i16; 2]]; ROWS], panel: &[[i8; 2 * COLUMNS]]) -> [[i32
 /// [`products`] of floats, added in the order of the rows.
 #[inline]
 pub fn float_products(rows: [&[f32]; ROWS], panel: &[[f32; COLUMNS]]) -> [[f32; COLUMNS]; ROWS] {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sums) = crate::simd::float_products(rows, panel) {
+        return sums;
+    }
+    plain_float_products(rows, panel)
+}
+
+/// [`float_products`] in loops that the compiler vectorises for where it stands.
+#[inline(always)]
+pub fn plain_float_products(rows: [&[f32]; ROWS], panel: &[[f32; COLUMNS]]) -> [[f32; COLUMNS]; ROWS] {
     let zero = [0f32; COLUMNS];
     let (mut e, mut f, mut g, mut h) = (zero, zero, zero, zero);
     let add = |sums: &mut [f32; COLUMNS], value: &f32, column: &[f32; COLUMNS]| {
@@ -86,6 +106,20 @@ mod tests {
     use crate::rng::SplitMix64;
 
     #[test]
+    fn float_products_have_the_bits_of_plain_loops() {
+        for rows in [0usize, 1, 5, 64, 197] {
+            let matrix: Vec<f32> = (0..4 * rows)
+                .map(|i| (i * 37 % 101) as f32 * 0.013 - 0.6)
+                .collect();
+            let panel: Vec<[f32; COLUMNS]> = (0..rows)
+                .map(|row| [0, 1, 2, 3, 4, 5, 6, 7].map(|i| (row * 8 + i) as f32 * 0.017 - 3.0))
+                .collect();
+            let found = float_products(four(&matrix, rows, 0), &panel);
+            assert_eq!(found, plain_float_products(four(&matrix, rows, 0), &panel));
+        }
+    }
+
+    #[test]
     fn products_are_those_of_a_naive_loop() {
         let mut rng = SplitMix64::new(5);
         for pairs in [0usize, 1, 2, 7, 64, 2048] {
@@ -102,6 +136,7 @@ mod tests {
                 .map(|_| [0; 16].map(|_: i8| value(127) as i8))
                 .collect();
             let found = products(four(&matrix, pairs, 0), &panel);
+            assert_eq!(found, plain_products(four(&matrix, pairs, 0), &panel));
             for (row, sums) in found.iter().enumerate() {
                 let values = &matrix[row.min(2) * pairs..][..pairs];
                 for (column, sum) in sums.iter().enumerate() {

@@ -6,7 +6,7 @@
 
 mod attention;
 mod format;
-mod kernel;
+pub(crate) mod kernel;
 mod linear;
 mod math;
 mod run;

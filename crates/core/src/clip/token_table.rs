@@ -82,6 +82,7 @@ impl TokenTable {
 }
 
 /// The file of some rows with their token ids, which rise; the rows have one length.
+#[cfg(any(test, feature = "import"))]
 #[must_use]
 pub fn to_bytes<'a>(rows: impl Iterator<Item = (u32, &'a [f32])>) -> Vec<u8> {
     let (mut ids, mut scales, mut codes, mut width) = (Vec::new(), Vec::new(), Vec::new(), 0);

@@ -1,4 +1,4 @@
-"""Writes what is committed: image.onnx, text.onnx, tokens.bin, model.json, goldens.json, goldens.bin."""
+"""Writes the model as ONNX (`onnx/`), in Hugging Face's form (`--hugging-face`, for `recsys model import`), and goldens of both."""
 
 import argparse
 import datetime
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+import hugging_face
 from data import Vocabulary, normalise, read_records
 from encoder import pack_tokens, video_vectors
 from graph import image_graph, quantise, text_graph
@@ -49,12 +50,13 @@ def _file(folder: pathlib.Path, name: str, data: bytes) -> dict:
     return {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def export_model(reference: Reference, folder: pathlib.Path, pairs_seed: int) -> None:
+def export_onnx(reference: Reference, folder: pathlib.Path, pairs_seed: int) -> None:
     config, saved = reference.config, reference.saved
     weights = {name: value.numpy() for name, value in reference.model.state_dict().items()}
     rows, scales = quantise(weights["token_embedding.weight"], 0)
     image = image_graph(weights, config, int8=True).SerializeToString(deterministic=True)
     text = text_graph(weights, config, int8=True).SerializeToString(deterministic=True)
+    folder.mkdir(exist_ok=True)
     tokens = pack_tokens(np.array(saved["tokens"]), scales, rows)
     manifest = {
         "name": "mini-clip",
@@ -102,6 +104,12 @@ def export_model(reference: Reference, folder: pathlib.Path, pairs_seed: int) ->
     (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
+def export_hugging_face(reference: Reference, folder: pathlib.Path) -> None:
+    weights = {name: value.numpy() for name, value in reference.model.state_dict().items()}
+    tokens = np.array(reference.saved["tokens"])
+    hugging_face.write(folder, weights, reference.config, tokens, MEAN, STD)
+
+
 def export_goldens(reference: Reference, heldout: pathlib.Path, folder: pathlib.Path, heldout_seed: int) -> None:
     """Vectors of the f32 model, for tests of other implementations."""
     records, images = read_records(heldout), np.load(heldout / "images.npy")
@@ -147,11 +155,13 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=pathlib.Path, required=True)
     parser.add_argument("--heldout", type=pathlib.Path, required=True, help="folder of the held-out split")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("--hugging-face", type=pathlib.Path, required=True, help="folder for `recsys model import`")
     parser.add_argument("--pairs-seed", type=int, default=7)
     parser.add_argument("--heldout-seed", type=int, default=1)
     args = parser.parse_args()
     reference = Reference(args.checkpoint)
-    export_model(reference, args.out, args.pairs_seed)
+    export_onnx(reference, args.out / "onnx", args.pairs_seed)
+    export_hugging_face(reference, args.hugging_face)
     export_goldens(reference, args.heldout, args.out, args.heldout_seed)
 
 

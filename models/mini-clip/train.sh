@@ -45,6 +45,9 @@ python=$work/venv/bin/python
 cd "$here"
 "$python" train.py --pairs "$work/train" --out "$work/checkpoint.pt" --seed "$training_seed"
 "$python" export.py --checkpoint "$work/checkpoint.pt" --heldout "$work/heldout" \
-    --pairs-seed "$pairs_seed" --heldout-seed "$heldout_seed"
-"$python" evaluate.py --checkpoint "$work/checkpoint.pt" --model . --heldout "$work/heldout" \
+    --hugging-face "$work/mini-clip" --pairs-seed "$pairs_seed" --heldout-seed "$heldout_seed"
+"$python" evaluate.py --checkpoint "$work/checkpoint.pt" --model onnx --heldout "$work/heldout" \
     "${large[@]}" --record
+cd "$root"
+cargo run --quiet --release -p recsys-cli -- model import "$work/mini-clip" --out models/mini-clip \
+    --licence "MIT OR Apache-2.0"

@@ -1,9 +1,12 @@
-//! The committed mini-CLIP on held-out combinations, as the README claims it: by frames alone, with int8 weights.
+//! The committed mini-CLIP on held-out combinations, as the README claims it: by frames alone, with int8 weights. And the
+//! same model as ONNX graphs, on tract.
 
 // Helpers of tests fail by panicking, as tests do.
 #![allow(clippy::unwrap_used)]
 
-use recsys_core::clip::model::Model;
+use recsys_core::bytes::AlignedBytes;
+use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
+use recsys_core::clip::tower::Scratch;
 use recsys_core::clip::{ImageEncoder, TextEncoder};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +19,55 @@ const NEIGHBOURS: usize = 19;
 
 fn model_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/mini-clip")
+}
+
+/// Both encoders of a model directory.
+fn encoders(dir: &Path) -> (TextEncoder, ImageEncoder) {
+    let model = Model::parse(&std::fs::read(dir.join(FILE_NAME)).unwrap()).unwrap();
+    let read = |file: &ModelFile| AlignedBytes::copy_of(&std::fs::read(dir.join(&file.file)).unwrap());
+    let text = TextEncoder::new(&model, read(&model.text.tower), read(&model.text.tokens));
+    (
+        text.unwrap(),
+        ImageEncoder::new(&model, read(&model.image.tower)).unwrap(),
+    )
+}
+
+/// What the goldens hold: held-out videos, and vectors of the f32 model.
+struct Goldens {
+    index: serde_json::Value,
+    data: Vec<u8>,
+}
+
+impl Goldens {
+    fn read() -> Self {
+        let read = |name: &str| std::fs::read(model_dir().join(name)).unwrap();
+        Self {
+            index: serde_json::from_slice(&read("goldens.json")).unwrap(),
+            data: read("goldens.bin"),
+        }
+    }
+
+    fn titles(&self) -> Vec<&str> {
+        let videos = self.index["videos"].as_array().unwrap();
+        videos.iter().map(|v| v["title"].as_str().unwrap()).collect()
+    }
+
+    /// The bytes of an array, and its number of rows.
+    fn array(&self, name: &str) -> (&[u8], usize) {
+        let offset = self.index["arrays"][name]["offset"].as_u64().unwrap() as usize;
+        let rows = self.index["arrays"][name]["shape"][0].as_u64().unwrap() as usize;
+        (&self.data[offset..], rows)
+    }
+
+    /// Unit vectors.
+    fn vectors(&self, name: &str) -> Vec<Vec<f32>> {
+        let (bytes, rows) = self.array(name);
+        let floats: Vec<f32> = bytes[..rows * 128 * 4]
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        floats.chunks_exact(128).map(unit).collect()
+    }
 }
 
 fn unit(v: &[f32]) -> Vec<f32> {
@@ -64,31 +116,21 @@ fn centred_cosines(a: &[Vec<f32>], b: &[Vec<f32>]) -> Vec<f32> {
 
 #[test]
 fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
-    let dir = model_dir();
-    let read = |name: &str| std::fs::read(dir.join(name)).unwrap();
-    let model = Model::parse(&read("model.json")).unwrap();
-    let text = TextEncoder::new(&model, &read("text.onnx"), &read("tokens.bin")).unwrap();
-    let image = ImageEncoder::new(&model, &read("image.onnx")).unwrap();
-    let goldens: serde_json::Value = serde_json::from_slice(&read("goldens.json")).unwrap();
-    let data = read("goldens.bin");
+    let (text, image) = encoders(&model_dir());
+    let goldens = Goldens::read();
 
     let out = tempfile::tempdir().unwrap();
     let heldout = out.path().join("heldout");
     let made = Command::new(env!("CARGO_BIN_EXE_recsys"))
         .args(["demo-pairs", "--split", "heldout", "--size", "64", "--seed"])
-        .arg(goldens["heldout_seed"].to_string())
+        .arg(goldens.index["heldout_seed"].to_string())
         .arg("--out")
         .arg(&heldout)
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
-    let titles: Vec<&str> = goldens["videos"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| v["title"].as_str().unwrap())
-        .collect();
+    let titles = goldens.titles();
     let texts: Vec<Vec<f32>> = titles
         .iter()
         .map(|t| text.encode(t, &mut Scratch::default()).unwrap())
@@ -119,16 +161,8 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
         among_20 += usize::from(others.fold(f32::MIN, f32::max) < own);
     }
 
-    let golden = |name: &str| -> Vec<Vec<f32>> {
-        let at = goldens["arrays"][name]["offset"].as_u64().unwrap() as usize;
-        let floats: Vec<f32> = data[at..at + VIDEOS * 128 * 4]
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
-        floats.chunks_exact(128).map(unit).collect()
-    };
     let worst = |name, found: &[Vec<f32>]| {
-        centred_cosines(&golden(name), found)
+        centred_cosines(&goldens.vectors(name), found)
             .into_iter()
             .fold(f32::MAX, f32::min)
     };
@@ -143,4 +177,31 @@ fn held_out_combinations_are_found_and_int8_agrees_with_f32() {
         worst_text >= 0.99 && worst_video >= 0.99,
         "{worst_text} {worst_video}"
     );
+}
+
+#[test]
+fn the_onnx_pair_of_the_same_model_gives_the_same_vectors() {
+    let goldens = Goldens::read();
+    let (text, image) = encoders(&model_dir());
+    let (onnx_text, onnx_image) = encoders(&model_dir().join("onnx"));
+    let mut scratch = Scratch::default();
+    let mut both = |words: &str| {
+        let ours = text.encode(words, &mut scratch).unwrap();
+        (ours, onnx_text.encode(words, &mut scratch).unwrap())
+    };
+    let (texts, onnx_texts): (Vec<_>, Vec<_>) = goldens.titles().into_iter().map(&mut both).unzip();
+    let (pictures, count) = goldens.array("pictures");
+    let mut lowest = 1f32;
+    for picture in pictures.chunks_exact(PICTURE).take(count) {
+        let ours = image.encode(picture, SIDE, SIDE, &mut scratch).unwrap();
+        let onnx = onnx_image.encode(picture, SIDE, SIDE, &mut scratch).unwrap();
+        lowest = lowest.min(dot(&ours, &onnx));
+    }
+    let lowest_text = centred_cosines(&texts, &onnx_texts)
+        .into_iter()
+        .fold(1f32, f32::min);
+    println!(
+        "towers against ONNX on tract: lowest cosine {lowest_text:.5} (text, less the mean), {lowest:.5} (pictures)"
+    );
+    assert!(lowest >= 0.999 && lowest_text >= 0.999, "{lowest} {lowest_text}");
 }

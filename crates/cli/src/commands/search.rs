@@ -4,7 +4,7 @@ use crate::bundle::{Bundle, Found};
 use crate::media;
 use crate::model::ModelDir;
 use anyhow::{Context, Result, ensure};
-use recsys_core::clip::tower::Scratch;
+use recsys_core::clip::tower;
 use recsys_core::npy::Matrix;
 use recsys_core::shard::{Scratch, SearchOptions, SearchStats};
 use serde_json::json;
@@ -85,14 +85,14 @@ fn queries(args: &Args, bundle: &Bundle) -> Result<Matrix> {
     }
     let model = model_of(bundle, &args.model)?;
     let values = match (&args.text, &args.image) {
-        (Some(text), _) => model.text()?.encode(text, &mut Scratch::default())?,
+        (Some(text), _) => model.text()?.encode(text, &mut tower::Scratch::default())?,
         (_, Some(path)) => {
             let picture = media::picture(path)?;
             let encoded = model.image()?.encode(
                 &picture.rgb,
                 picture.width,
                 picture.height,
-                &mut Scratch::default(),
+                &mut tower::Scratch::default(),
             );
             encoded.with_context(|| path.display().to_string())?
         }

@@ -72,7 +72,7 @@ pub struct Model {
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// Not JSON of the right form.
-    #[error("model.json: {0}; expected the manifest of a model directory, see models/mini-clip/model.json")]
+    #[error("model.json: {0}; expected the manifest of a model directory, see docs/models.md")]
     Json(#[from] serde_json::Error),
     /// A field outside its limits.
     #[error("model.json: {field}: expected {expected}, found {found}")]

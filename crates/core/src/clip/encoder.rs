@@ -5,7 +5,7 @@ use super::model::{ImageTower, Model};
 use super::onnx::Graph;
 use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
-use super::tokenizer::ClipTokenizer;
+use super::tokenizer::{END, tokenize};
 use super::tower::{Scratch, Tower};
 use crate::bytes::{AlignedBytes, FormatError};
 use crate::vector::UnitVector;
@@ -109,7 +109,6 @@ fn unit(tower: TowerName, output: Vec<f32>, dim: usize) -> Result<Vec<f32>, Clip
 
 /// Text into vectors.
 pub struct TextEncoder {
-    tokenizer: ClipTokenizer,
     table: TokenTable,
     engine: Engine,
     context: usize,
@@ -127,7 +126,6 @@ impl TextEncoder {
         let (context, dim) = (model.text.context as usize, model.dim as usize);
         let width = table.width();
         let with = |engine| Self {
-            tokenizer: ClipTokenizer::default(),
             table,
             engine,
             context,
@@ -165,11 +163,12 @@ impl TextEncoder {
 
     /// The rows of the text's tokens.
     fn rows(&self, text: &str) -> Result<Vec<f32>, ClipError> {
-        let ids = self.tokenizer.encode(text, usize::MAX);
+        let ids = tokenize(text, usize::MAX);
+        // The vector is that of the first end token, which a text may have written out.
+        let body = ids.split(|id| *id == END).next().unwrap_or_default();
         // Tokens without a row are left out before the cut to the context, so that they cost no room.
         let mut rows = Vec::new();
         let mut known = 0;
-        let (body, end) = ids.split_at(ids.len() - 1);
         for id in body {
             if known + 1 < self.context && self.table.append(*id, &mut rows) {
                 known += 1;
@@ -178,9 +177,7 @@ impl TextEncoder {
         if known < 2 {
             return Err(ClipError::NoKnownWord(text.chars().take(80).collect()));
         }
-        for id in end {
-            self.table.append(*id, &mut rows);
-        }
+        self.table.append(END, &mut rows);
         Ok(rows)
     }
 }

@@ -22,16 +22,25 @@ after(async () => {
   await server?.dispose();
 });
 
+async function damaged(route) {
+  const response = await route.fetch();
+  const body = await response.body();
+  body[body.length >> 1] ^= 1;
+  await route.fulfill({ response, body });
+}
+
 /**
  * Opens a `Recommender` in a page of the site and calls `body` there, which finds it as `globalThis.rec`.
  * @param {() => Promise<unknown>} body
- * @param {{block?: string}} [options] a URL pattern that the site seems not to have
+ * @param {{block?: string, damage?: string}} [options] URL patterns: of what the site seems not to have, and of what comes with
+ *   a wrong byte, once
  * @returns {Promise<{value: unknown}|{name: string, message: string}>} what `open` and `body` gave or threw
  */
-async function inBrowser(body, { block } = {}) {
+async function inBrowser(body, { block, damage } = {}) {
   const context = await browser.newContext();
   try {
     if (block) await context.route(block, (route) => route.fulfill({ status: 404, body: "" }));
+    if (damage) await context.route(damage, damaged, { times: 1 });
     const tab = await context.newPage();
     // A document of the site that runs no script of its own.
     await tab.goto(`${server.url}/icon.svg`);
@@ -118,7 +127,7 @@ test("a filter holds in both modes, and changes with the call", async () => {
   assert.equal(value.sent, 0, "local mode sends nothing");
 });
 
-test("a search in local mode is refused and sends nothing", async () => {
+test("without an encoder a search in local mode is refused and sends nothing", async () => {
   const { value } = await inBrowser(async () => {
     await rec.setMode("local");
     const before = (await rec.sent()).length;
@@ -126,6 +135,59 @@ test("a search in local mode is refused and sends nothing", async () => {
     return { refusal, sent: (await rec.sent()).length - before };
   });
   assert.deepEqual(value, { refusal: "ModeForbids", sent: 0 });
+});
+
+test("with an encoder local mode finds what the server finds, and sends nothing", async () => {
+  const { value } = await inBrowser(async () => {
+    const found = async (sought) => (await rec.search({ ...sought, k: 10 })).items.map(({ item }) => item.id);
+    const standard = await found({ text: "a red train at night" });
+    const other = await Recommender.open({ endpoint: location.origin, mode: "local", encoder: true, database: "encoder" });
+    const sought = async (options) => (await other.search({ ...options, k: 10 })).items.map(({ item }) => item.id);
+    const before = await other.sent();
+    const local = await sought({ text: "a red train at night" });
+    const still = await (await fetch("/thumbs/v00001.jpg")).blob();
+    const refusals = [];
+    for (const options of [{ text: "zzzyx qqwv" }, { text: "" }, { picture: "v00001.jpg" }, { picture: new Blob(["no picture"]) }]) {
+      refusals.push(await other.search(options).then(() => "none", ({ name }) => name));
+    }
+    const byPicture = await sought({ picture: still });
+    const after = (await other.sent()).length - before.length;
+    const again = await Recommender.open({ endpoint: location.origin, mode: "local", encoder: true, database: "encoder" });
+    const fetchedAgain = (await again.sent()).filter(({ url }) => /\.tower|tokens/.test(url)).length;
+    await other.forget();
+    const kept = (await caches.keys()).length;
+    const urls = before.map(({ url }) => new URL(url).pathname);
+    for (const recommender of [other, again]) recommender.close();
+    return { standard, local, refusals, byPicture, after, fetchedAgain, kept, urls };
+  });
+  assert.equal(value.after, 0, "words and pictures stay in the browser");
+  assert.equal(value.local.length, 10);
+  assert.deepEqual(value.local, value.standard);
+  assert.ok(value.byPicture.slice(0, 5).includes("v00001"), value.byPicture.join(", "));
+  assert.deepEqual(value.refusals, ["Refused", "BadOption", "BadOption", "BadOption"]);
+  for (const file of ["encoder.wasm", "model.json", "text.tower", "tokens.bin", "image.tower"]) {
+    assert.ok(value.urls.some((url) => url.endsWith(file)), `${file} is among ${value.urls.join(", ")}`);
+  }
+  assert.equal(value.fetchedAgain, 0, "the model's files were kept");
+  assert.equal(value.kept, 0, "forget deletes them");
+});
+
+test("a model of other bytes than its manifest says is refused, and fetched anew the next time", async () => {
+  const { value } = await inBrowser(
+    async () => {
+      const open = () => Recommender.open({ endpoint: location.origin, mode: "local", encoder: true, database: "damaged" });
+      const refusal = await open().then(() => null, ({ name, message }) => ({ name, message }));
+      const mended = await open();
+      const { items } = await mended.search({ text: "a train", k: 3 });
+      mended.close();
+      await caches.delete("recsys-model");
+      return { refusal, found: items.length };
+    },
+    { damage: "**/model/text.tower*" },
+  );
+  assert.equal(value.refusal.name, "BadModel");
+  assert.match(value.refusal.message, /text\.tower/);
+  assert.equal(value.found, 3);
 });
 
 test("local mode misses a removed video at the next open", async () => {

@@ -1,6 +1,7 @@
 // What the browser tests share: an open page that notes every request and every complaint of the browser.
 
 import assert from "node:assert/strict";
+import path from "node:path";
 
 /** Milliseconds of silence after which the page counts as idle. */
 const QUIET_MS = 700;
@@ -115,6 +116,15 @@ export class Page {
       (text) => document.querySelector("#results-title").textContent.includes(text),
       text,
     );
+    await this.ready();
+    return this.cards("#results-grid");
+  }
+
+  /** Searches with a picture file and waits for the results. */
+  async searchByPicture(file) {
+    await this.tab.evaluate(() => (document.querySelector("#results-title").textContent = ""));
+    await this.tab.setInputFiles("#search-picture", file);
+    await this.tab.waitForFunction((name) => document.querySelector("#results-title").textContent.includes(name), path.basename(file));
     await this.ready();
     return this.cards("#results-grid");
   }

@@ -1,6 +1,7 @@
 // The page in a real browser against a real workerd.
 
 import assert from "node:assert/strict";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { launchChromium } from "./browser.mjs";
 import { Page, clickThreeOfOneKind, shareOfTop10 } from "./page.mjs";
@@ -33,6 +34,7 @@ function pageTest(name, options, body) {
   });
 }
 
+const TRAIN = /train|locomotive|railway/i;
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const ids = (cards) => cards.map((card) => card.id);
 
@@ -103,14 +105,27 @@ pageTest("in local mode a click sends no request", {}, async (page) => {
   assert.match(fetched[0], /^\/media\//);
 });
 
-pageTest("local mode from the start fetches the same for everybody and forbids the search", { hash: "#local" }, async (page) => {
+pageTest("local mode from the start fetches the same for everybody, and a search sends nothing", { hash: "#local" }, async (page) => {
   await page.idle();
   const sent = page.requests.filter(({ method }) => method !== "GET");
   assert.deepEqual(sent, [], "nothing is posted");
-  assert.ok(await page.tab.locator("#search-text").isDisabled());
   assert.ok(await page.tab.locator("#search-note").isVisible());
   const files = page.requests.map(({ path }) => path);
   assert.ok(!files.some((path) => /^\/(thumbs|previews|media)\//.test(path)), "no file of a single video is fetched");
+  const before = page.requests.length;
+  const found = await page.search("a train");
+  assert.ok(found.filter(({ name }) => TRAIN.test(name)).length >= 6, found.map(({ name }) => name).join(", "));
+  await page.idle();
+  assert.deepEqual(page.requests.slice(before), [], "the words stay here");
+});
+
+pageTest("a picture finds its own video, in either mode", {}, async (page) => {
+  const still = path.join(siteFromEnvironment(), "thumbs/v00001.jpg");
+  for (const mode of ["standard", "local"]) {
+    await page.enterMode(mode);
+    const found = await page.searchByPicture(still);
+    assert.ok(found.slice(0, 5).some(({ id }) => id === "v00001"), `${mode}: ${found.map(({ name }) => name).join(", ")}`);
+  }
 });
 
 pageTest("a hovered thumbnail plays", {}, async (page) => {
@@ -171,9 +186,8 @@ pageTest("why this opens with reasons, and Escape gives the focus back", {}, asy
 });
 
 pageTest("a search finds videos by their content", {}, async (page, t) => {
-  const words = /train|locomotive|railway/i;
   const found = await page.search("a train");
-  const hits = found.filter(({ name }) => words.test(name)).length;
+  const hits = found.filter(({ name }) => TRAIN.test(name)).length;
   t.diagnostic(`"a train": ${hits} of ${found.length} results name one`);
   assert.ok(hits * 2 > found.length, `most results must name a train; found ${found.map(({ name }) => name).join(" | ")}`);
 });

@@ -10,6 +10,7 @@ const KB = 1000;
 const BUDGETS = [
   ["recsys.wasm", "dist/pkg/recsys.wasm", 200 * KB],
   ["the edge worker without encoder", "dist/edge-worker/index_bg.wasm", 600 * KB],
+  ["the encoder with tokenizer and picture decoders", "dist/edge-encoder/index_bg.wasm", 1300 * KB],
 ];
 
 for (const [what, file, budget] of BUDGETS) {

@@ -3,12 +3,30 @@
 //!
 //!     cargo run --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 
+use recsys_core::clip::import::hugging_face;
 use recsys_core::envelope::seal;
+use recsys_fuzz::clip;
 use std::path::Path;
 use std::{env, fs, io};
 
 #[path = "../../crates/core/tests/bundle/small.rs"]
 mod small;
+
+/// An input of the target `safetensors`, as `clip::weights` reads it.
+fn safetensors(dtype: &str, filler: &[u8]) -> Vec<u8> {
+    let mut at = 0;
+    let mut header = serde_json::Map::new();
+    for (name, shape) in clip::tensors() {
+        let end = at + 2 * shape.iter().product::<usize>();
+        header.insert(name, serde_json::json!({ "dtype": dtype, "shape": shape, "data_offsets": [at, end] }));
+        at = end;
+    }
+    // The file must end where its last tensor does.
+    let rest = serde_json::json!({ "dtype": dtype, "shape": [(clip::TENSORS - at) / 2], "data_offsets": [at, clip::TENSORS] });
+    header.insert("rest".to_owned(), rest);
+    let header = serde_json::Value::Object(header).to_string();
+    [header.as_bytes(), &[0xff], filler].concat()
+}
 
 fn main() -> io::Result<()> {
     let folder = env::args()
@@ -61,6 +79,18 @@ fn main() -> io::Result<()> {
     write("ranker", "small", &small::ranker())?;
     write("npy", "matrix", &small::matrix().to_bytes())?;
     write("videos", "both", small::VIDEOS.as_bytes())?;
+    // 1 and −1 as f16, in no order that repeats soon.
+    let filler: Vec<u8> = (0..101).flat_map(|i| [0, if i % 3 == 0 { 0xbc } else { 0x3c }]).collect();
+    for (name, dtype) in [("f16", "F16"), ("bf16", "BF16")] {
+        write("safetensors", name, &safetensors(dtype, &filler))?;
+    }
+    let model = hugging_face(&clip::files(&clip::weights(&safetensors("F16", &filler)))).map_err(io::Error::other)?;
+    write("tower", "image", model.image.as_slice())?;
+    write("tower", "text", model.text.as_slice())?;
+    let tokens = include_bytes!("../../models/mini-clip/tokens.bin");
+    write("tokens", "mini-clip", tokens)?;
+    write("model", "towers", include_bytes!("../../models/mini-clip/model.json"))?;
+    write("model", "onnx", include_bytes!("../../models/mini-clip/onnx/model.json"))?;
     small::VIDEOS
         .lines()
         .enumerate()

@@ -1,5 +1,7 @@
 //! What must hold for every model that a reader accepts, and, in [`holds`], for every other file.
 
+pub mod clip;
+
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::rng::SplitMix64;
 use recsys_core::trees::{Model, format};

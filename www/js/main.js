@@ -22,8 +22,8 @@ const CLAIMS = {
     "Standard mode: the mean vector of your recent clicks goes to the server. No id, no cookie. This is a policy, " +
     "not anonymity: the server sees the vector and your address.",
   local:
-    "Local mode: catalogue, ranker and thumbnails were fetched the same for everybody. From then on a click sends " +
-    "nothing. Playing a film fetches that file; this is outside the claim.",
+    "Local mode: catalogue, ranker, thumbnails and the search's model were fetched the same for everybody. From then on a " +
+    "click or a search sends nothing. Playing a film fetches that file; this is outside the claim.",
 };
 
 let rec;
@@ -132,14 +132,15 @@ async function showWatched() {
   watched.show(items, sheets);
 }
 
-async function search(text) {
-  const slate = await rec.search({ text, k: RESULTS });
+/** @param {object} sought `text` or `picture` of `rec.search`  @param {string} name shown to the viewer */
+async function search(sought, name) {
+  const slate = await rec.search({ ...sought, k: RESULTS });
   byId("results").hidden = false;
-  byId("results-title").textContent = `Results for “${text}”`;
+  byId("results-title").textContent = `Results for ${name}`;
   byId("results-figures").replaceChildren(...figures(slate));
   results.clear();
   results.show(slate.items, sheets);
-  say(`${count(slate.items.length, "result")} for “${text}”.${degraded(slate)}`);
+  say(`${count(slate.items.length, "result")} for ${name}.${degraded(slate)}`);
   byId("results-title").focus();
 }
 
@@ -177,7 +178,6 @@ function showMode() {
   document.documentElement.dataset.mode = mode;
   byId("claim").textContent = CLAIMS[mode];
   byId("search-note").hidden = !local;
-  for (const control of byId("search").querySelectorAll("input, button")) control.disabled = local;
   for (const radio of byId("modes").querySelectorAll("input")) radio.checked = radio.value === mode;
 }
 
@@ -201,7 +201,14 @@ function listen() {
   byId("search").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = byId("search-text").value.trim();
-    if (text) attempt(() => search(text));
+    if (text) attempt(() => search({ text }, `“${text}”`));
+  });
+  byId("search-by-picture").addEventListener("click", () => byId("search-picture").click());
+  byId("search-picture").addEventListener("change", ({ target }) => {
+    const [picture] = target.files;
+    // So that the same file can be chosen again.
+    target.value = "";
+    if (picture) attempt(() => search({ picture }, picture.name));
   });
   byId("results-close").addEventListener("click", () => {
     closeResults();
@@ -222,12 +229,17 @@ function listen() {
 
 async function start() {
   rec?.close();
-  rec = await Recommender.open({ endpoint: location.origin, mode });
+  rec = await Recommender.open({ endpoint: location.origin, mode, encoder: true });
   await redraw("Ready");
+  setSearchable(true);
   for (const id of ["modes", "export", "forget"]) byId(id).disabled = false;
 }
 
+function setSearchable(able) {
+  for (const control of byId("search").querySelectorAll("input, button")) control.disabled = !able;
+}
+
 showMode();
-for (const control of byId("search").querySelectorAll("input, button")) control.disabled = true;
+setSearchable(false);
 listen();
 attempt(start);

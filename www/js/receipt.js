@@ -63,7 +63,7 @@ function row(request, index, open) {
         h("span", { class: "words" }, request.words),
       ),
       h("p", { class: "when" }, `${time(request.at)} · ${request.url}`),
-      h("pre", { tabIndex: 0, "aria-label": "Exact request body" }, request.body === "" ? "(no body)" : request.body),
+      h("pre", { tabIndex: 0, "aria-label": "Exact request body" }, request.body || (request.bytes > 0 ? "(the picture itself)" : "(no body)")),
     ),
   );
 }

@@ -1,11 +1,14 @@
 //! The CLIP encoder as a worker of its own: it answers the recommendations' worker alone, over a service binding.
 //!
 //! `POST /text` `{"text": …}` and `POST /image` (a JPEG, PNG, WebP or GIF) → `{"model": sha256, "vector": […]}`, a unit
-//! vector; `GET /health`. What the model cannot encode is refused with 422 and a `detail`.
+//! vector; `GET /health` → `{"memoryBytes": …}`, of a module whose model can be loaded. What the model cannot encode is refused
+//! with 422 and a `detail`.
 
+mod fault;
+mod files;
 mod model;
 
-use model::{Fault, Towers};
+use fault::Fault;
 use serde::Deserialize;
 use worker::{Context, Env, Method, Request, Response, event};
 
@@ -31,26 +34,32 @@ async fn fetch(mut request: Request, env: Env, _: Context) -> worker::Result<Res
 }
 
 async fn answer(request: &mut Request, env: &Env) -> Result<Response, Fault> {
-    let towers = model::towers(env).await?;
+    let encoders = model::encoders(env).await?;
     let vector = match (request.path().as_str(), request.method()) {
-        ("/health", Method::Get) => return reply(&towers, &[]),
+        ("/health", Method::Get) => {
+            encoders.ready(env).await?;
+            return Ok(Response::from_json(
+                &serde_json::json!({ "memoryBytes": memory_bytes() }),
+            )?);
+        }
         ("/text", Method::Post) => {
             let body: TextBody = request.json().await.map_err(|e| Fault::Input(e.to_string()))?;
-            towers.encode_text(&body.text)?
+            encoders.encode_text(env, &body.text).await?
         }
         ("/image", Method::Post) => {
             let bytes = request.bytes().await.map_err(|e| Fault::Input(e.to_string()))?;
-            towers.encode_image(env, decode(&bytes)?).await?
+            encoders.encode_image(env, decode(&bytes)?).await?
         }
         _ => return Ok(Response::empty().map_err(Fault::from)?.with_status(404)),
     };
-    reply(&towers, &vector)
+    let answer = serde_json::json!({ "model": encoders.sha256(), "vector": vector });
+    Ok(Response::from_json(&answer)?)
 }
 
-fn reply(towers: &Towers, vector: &[f32]) -> Result<Response, Fault> {
-    Ok(Response::from_json(
-        &serde_json::json!({ "model": towers.sha256(), "vector": vector }),
-    )?)
+/// Bytes of the module's linear memory, which never shrinks.
+fn memory_bytes() -> usize {
+    const PAGE: usize = 64 << 10;
+    core::arch::wasm32::memory_size(0) * PAGE
 }
 
 /// A picture file as 8-bit RGB with its width and height.

@@ -1,72 +1,95 @@
-//! The model directory, read from static assets; each tower is loaded on first use and kept.
+//! The model, read from static assets: each tower on first use, and kept as long as there is room.
 
-use recsys_core::bytes::AlignedBytes;
-use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
+use crate::fault::Fault;
+use crate::files;
+use recsys_core::clip::model::{FILE_NAME, Model};
 use recsys_core::clip::tower::Scratch;
-use recsys_core::clip::{ImageEncoder, TextEncoder};
+use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use worker::Env;
+use std::time::Duration;
+use worker::{Date, Delay, Env};
 
-/// Why there is no answer.
-pub enum Fault {
-    /// What was sent cannot be encoded.
-    Input(String),
-    /// The model cannot be used.
-    Model(String),
-}
+/// The most bytes of files that are held: what is left of 96 MiB is for code, pictures and what is computed.
+const MOST_HELD: u64 = 86 << 20;
+/// A load that takes longer was cut off with its request; another request may start over, in milliseconds.
+const LOAD_MS: u64 = 20_000;
+/// Between two looks at whether a load of another request has ended.
+const PAUSE: Duration = Duration::from_millis(20);
 
-impl From<worker::Error> for Fault {
-    fn from(error: worker::Error) -> Self {
-        Self::Model(error.to_string())
-    }
-}
-
-/// The model with its text tower, and its image tower once it was asked for.
-pub struct Towers {
+/// The model, and what of it is loaded.
+pub struct Encoders {
     model: Model,
     sha256: String,
-    text: TextEncoder,
-    image: OnceCell<ImageEncoder>,
+    text: RefCell<Option<Rc<TextEncoder>>>,
+    image: RefCell<Option<Rc<ImageEncoder>>>,
     scratch: RefCell<Scratch>,
 }
 
 thread_local! {
-    static TOWERS: RefCell<Option<Rc<Towers>>> = const { RefCell::new(None) };
+    static ENCODERS: RefCell<Option<Rc<Encoders>>> = const { RefCell::new(None) };
+    static LOADING_SINCE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// The model, loaded by the first request.
-pub async fn towers(env: &Env) -> Result<Rc<Towers>, Fault> {
-    if let Some(towers) = TOWERS.with_borrow(Clone::clone) {
-        return Ok(towers);
+/// While it lives no other request loads anything: two copies of a tower would not fit.
+struct Turn;
+
+impl Turn {
+    async fn wait() -> Self {
+        loop {
+            let now = Date::now().as_millis();
+            match LOADING_SINCE.get() {
+                Some(since) if now < since + LOAD_MS => Delay::from(PAUSE).await,
+                _ => {
+                    LOADING_SINCE.set(Some(now));
+                    return Self;
+                }
+            }
+        }
     }
-    let bytes = asset(env, FILE_NAME).await?;
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        LOADING_SINCE.set(None);
+    }
+}
+
+/// The model, whose manifest the first request reads.
+pub async fn encoders(env: &Env) -> Result<Rc<Encoders>, Fault> {
+    let known = || ENCODERS.with_borrow(Clone::clone);
+    if let Some(encoders) = known() {
+        return Ok(encoders);
+    }
+    let _turn = Turn::wait().await;
+    if let Some(encoders) = known() {
+        return Ok(encoders);
+    }
+    let bytes = files::manifest(env, FILE_NAME).await?;
     let model = Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?;
-    let tower = checked(env, &model.text.tower).await?;
-    let tokens = checked(env, &model.text.tokens).await?;
-    let text = TextEncoder::new(&model, tower, tokens).map_err(|e| Fault::Model(e.to_string()))?;
-    let towers = Rc::new(Towers {
+    let encoders = Rc::new(Encoders {
         model,
         sha256: sha256_hex(&bytes),
-        text,
-        image: OnceCell::new(),
+        text: RefCell::default(),
+        image: RefCell::default(),
         scratch: RefCell::default(),
     });
-    TOWERS.set(Some(Rc::clone(&towers)));
-    Ok(towers)
+    ENCODERS.set(Some(Rc::clone(&encoders)));
+    Ok(encoders)
 }
 
-impl Towers {
+impl Encoders {
     /// SHA-256 of the model's manifest, by which bundles refer to it.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
     /// A text's vector.
-    pub fn encode_text(&self, text: &str) -> Result<Vec<f32>, Fault> {
-        let vector = self.text.encode(text, &mut self.scratch.borrow_mut());
-        vector.map_err(|e| Fault::Input(e.to_string()))
+    pub async fn encode_text(&self, env: &Env, text: &str) -> Result<Vec<f32>, Fault> {
+        let encoder = self.text(env).await?;
+        let vector = encoder.encode(text, &mut self.scratch.borrow_mut());
+        vector.map_err(refused)
     }
 
     /// A picture's vector, from 8-bit RGB.
@@ -75,47 +98,83 @@ impl Towers {
         env: &Env,
         (rgb, width, height): (Vec<u8>, u32, u32),
     ) -> Result<Vec<f32>, Fault> {
-        let image = self.image(env).await?;
-        let vector = image.encode(&rgb, width, height, &mut self.scratch.borrow_mut());
-        vector.map_err(|e| Fault::Input(e.to_string()))
+        let encoder = self.image(env).await?;
+        let vector = encoder.encode(&rgb, width, height, &mut self.scratch.borrow_mut());
+        vector.map_err(refused)
+    }
+
+    /// Loads a tower, where none is.
+    pub async fn ready(&self, env: &Env) -> Result<(), Fault> {
+        if self.image.borrow().is_none() {
+            self.text(env).await?;
+        }
+        Ok(())
+    }
+
+    /// The text tower.
+    async fn text(&self, env: &Env) -> Result<Rc<TextEncoder>, Fault> {
+        let known = || self.text.borrow().clone();
+        if let Some(encoder) = known() {
+            return Ok(encoder);
+        }
+        let _turn = Turn::wait().await;
+        if let Some(encoder) = known() {
+            return Ok(encoder);
+        }
+        if !self.fits("text", self.text_bytes(), self.image_bytes())? {
+            self.image.take();
+        }
+        let tower = files::file(env, &self.model.text.tower).await?;
+        let tokens = files::file(env, &self.model.text.tokens).await?;
+        let encoder = TextEncoder::new(&self.model, tower, tokens).map_err(unusable)?;
+        let encoder = Rc::new(encoder);
+        self.text.replace(Some(Rc::clone(&encoder)));
+        Ok(encoder)
     }
 
     /// The image tower.
-    async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
-        if self.image.get().is_none() {
-            let file = checked(env, &self.model.image.tower).await?;
-            let tower = ImageEncoder::new(&self.model, file).map_err(|e| Fault::Model(e.to_string()))?;
-            // Another request may have been first; its tower is the same.
-            let _ = self.image.set(tower);
+    async fn image(&self, env: &Env) -> Result<Rc<ImageEncoder>, Fault> {
+        let known = || self.image.borrow().clone();
+        if let Some(encoder) = known() {
+            return Ok(encoder);
         }
-        self.image
-            .get()
-            .ok_or_else(|| Fault::Model("the image tower is not loaded".to_owned()))
+        let _turn = Turn::wait().await;
+        if let Some(encoder) = known() {
+            return Ok(encoder);
+        }
+        if !self.fits("image", self.image_bytes(), self.text_bytes())? {
+            self.text.take();
+        }
+        let tower = files::file(env, &self.model.image.tower).await?;
+        let encoder = ImageEncoder::new(&self.model, tower).map_err(unusable)?;
+        let encoder = Rc::new(encoder);
+        self.image.replace(Some(Rc::clone(&encoder)));
+        Ok(encoder)
+    }
+
+    fn text_bytes(&self) -> u64 {
+        self.model.text.tower.bytes + self.model.text.tokens.bytes
+    }
+
+    fn image_bytes(&self) -> u64 {
+        self.model.image.tower.bytes
+    }
+
+    /// Whether a tower fits beside the other one.
+    fn fits(&self, tower: &str, bytes: u64, other: u64) -> Result<bool, Fault> {
+        match bytes <= MOST_HELD {
+            true => Ok(bytes + other <= MOST_HELD),
+            false => Err(Fault::Model(format!(
+                "{tower} tower: {bytes} bytes, and a worker holds {MOST_HELD}; take a smaller model (docs/models.md)"
+            ))),
+        }
     }
 }
 
-async fn asset(env: &Env, name: &str) -> Result<Vec<u8>, Fault> {
-    let mut response = env
-        .assets("ASSETS")?
-        .fetch(format!("http://assets.local/{name}"), None)
-        .await?;
-    if response.status_code() != 200 {
-        return Err(Fault::Model(format!(
-            "{name}: status {} from the static assets",
-            response.status_code()
-        )));
-    }
-    Ok(response.bytes().await?)
+fn refused(error: ClipError) -> Fault {
+    Fault::Input(error.to_string())
 }
 
-async fn checked(env: &Env, file: &ModelFile) -> Result<AlignedBytes, Fault> {
-    let bytes = asset(env, &file.file).await?;
-    let found = sha256_hex(&bytes);
-    if found != file.sha256 {
-        return Err(Fault::Model(format!(
-            "{}: expected SHA-256 {}, found {found}",
-            file.file, file.sha256
-        )));
-    }
-    Ok(AlignedBytes::copy_of(&bytes))
+fn unusable(error: ClipError) -> Fault {
+    Fault::Model(error.to_string())
 }

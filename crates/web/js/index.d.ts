@@ -46,6 +46,12 @@ export interface OpenOptions {
    * refused. Default: none, and signatures are not asked for.
    */
   keys?: string[];
+  /**
+   * CLIP in the browser, for searches in local mode: the address of a model directory (docs/models.md), against `endpoint`;
+   * `true` stands for `model/`. Its module and its files are fetched when local mode begins, the same for everybody, and kept.
+   * Default: none, and local mode does not search.
+   */
+  encoder?: boolean | string;
   /** Name of the IndexedDB database that holds the clicks. Default: `recsys`. */
   database?: string;
 }
@@ -159,7 +165,7 @@ export interface Sent {
   url: string;
   /** Length of the body. */
   bytes: number;
-  /** The exact request body as text; empty for GET. */
+  /** The exact request body as text; empty for GET, and for a picture. */
   body: string;
   /** The same in words. */
   words: string;
@@ -189,8 +195,11 @@ export class Recommender {
    * standard mode, and nowhere in local mode.
    */
   recommend(options?: { k?: number; filter?: Filter }): Promise<Slate>;
-  /** Videos that match a text. Rejects with `ModeForbids` in local mode. */
-  search(options: { text: string; k?: number }): Promise<Slate>;
+  /**
+   * Videos that match a text or a picture (JPEG, PNG, WebP, GIF; in local mode whatever the browser reads). In local mode it
+   * sends nothing with `encoder`, and rejects with `ModeForbids` without.
+   */
+  search(options: ({ text: string } | { picture: Blob }) & { k?: number }): Promise<Slate>;
   /** Why a video of the last slate stands where it does. */
   explain(id: string): Promise<Explanation>;
   /** Changes what may leave the browser from the next call on. */

@@ -5,7 +5,13 @@ import init, { Recommender } from "./recsys.js";
 /** Milliseconds until counts are sent, drawn anew each time: a batch tells no time of what it counts. */
 const FLUSH_MS = { least: 60_000, most: 300_000 };
 
+/** The cache of the model's files. */
+const MODEL_CACHE = "recsys-model";
+
 let recommender = null;
+/** CLIP, where the page asked for it: a promise, made once local mode needs it. */
+let encoder = null;
+let modelUrl = null;
 // Calls run one after the other: a `recommend` must see the `record` before it, and the Rust object must not be
 // entered again while one of its calls still waits for the network or for IndexedDB.
 let queue = Promise.resolve();
@@ -37,13 +43,58 @@ async function call(method, args) {
   if (method === "open") {
     await load();
     recommender = await Recommender.open(...args);
+    modelUrl = addressOfModel(args[0]);
+    await prepareEncoder();
     if (args[0].aggregates) flushLater();
     return undefined;
   }
   if (!recommender) {
     throw named("NotOpen", `\`${method}\` was called before \`open\` had succeeded`);
   }
-  return recommender.call(method, args[0]);
+  if (method === "search") return recommender.call(method, await sought(args[0]));
+  const value = await recommender.call(method, args[0]);
+  if (method === "setMode") await prepareEncoder();
+  if (method === "forget") await globalThis.caches?.delete(MODEL_CACHE);
+  return value;
+}
+
+/** Where the model is; `null` without the option. */
+function addressOfModel({ encoder, endpoint }) {
+  if (!encoder) return null;
+  const url = new URL(encoder === true ? "model/" : encoder, `${endpoint.replace(/\/$/, "")}/`).href;
+  return url.endsWith("/") ? url : `${url}/`;
+}
+
+/**
+ * Loads the encoder in local mode, where everything is fetched before it is needed: a request that only those make who search
+ * would tell who searches.
+ */
+async function prepareEncoder() {
+  if (!modelUrl || !recommender.local || encoder) return;
+  const { Encoder } = await import("./encoder.js");
+  encoder = Encoder.open(modelUrl, MODEL_CACHE, (url) => recommender.note(url));
+  try {
+    await encoder;
+  } catch (error) {
+    encoder = null;
+    throw error;
+  }
+}
+
+/** Options of a search as the module takes them: a vector in local mode, else the words or the picture's bytes. */
+async function sought(options) {
+  const picture = options?.picture;
+  if (picture !== undefined && !(picture instanceof Blob)) {
+    throw named("BadOption", "search: `picture` is no Blob; expected a File or Blob of a picture");
+  }
+  if (recommender.local && encoder) {
+    const { model } = await encoder;
+    const text = options?.text;
+    if (picture) return { k: options.k, model, vector: await (await encoder).picture(picture) };
+    if (typeof text === "string" && text.trim()) return { k: options.k, model, vector: (await encoder).text(text) };
+  }
+  if (!picture) return options;
+  return { k: options.k, picture: new Uint8Array(await picture.arrayBuffer()), type: picture.type };
 }
 
 function flushLater() {

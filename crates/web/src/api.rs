@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::options::{self, Event, OpenOptions, RecommendOptions, SearchOptions};
 use crate::recommender;
 use crate::types::to_js;
+use recsys_core::privacy::Mode;
 use wasm_bindgen::prelude::*;
 
 /// One viewer's recommender. Calls must not overlap.
@@ -14,6 +15,17 @@ pub struct Recommender {
 
 #[wasm_bindgen]
 impl Recommender {
+    /// Whether it is in local mode.
+    #[wasm_bindgen(getter)]
+    pub fn local(&self) -> bool {
+        self.inner.mode() == Mode::Local
+    }
+
+    /// Notes a GET that was made for everybody's sake, before it is made.
+    pub fn note(&mut self, url: &str) {
+        self.inner.note(url);
+    }
+
     /// Reads the stored clicks and fetches what the mode needs.
     ///
     /// # Errors

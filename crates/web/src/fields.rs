@@ -111,6 +111,11 @@ impl Fields {
             .collect()
     }
 
+    /// A typed array; `None` where the field is missing or anything else.
+    pub fn array<T: JsCast>(&self, field: &str) -> Option<T> {
+        self.get(field)?.dyn_into().ok()
+    }
+
     /// Yes or no; no where it is missing.
     ///
     /// # Errors

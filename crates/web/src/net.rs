@@ -2,12 +2,14 @@
 
 use crate::failure::{Failure, Kind, thrown};
 use crate::host;
+use crate::options::Sought;
 use crate::sent::SentLog;
 use js_sys::{JSON, Reflect, Uint8Array};
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Candidates, MEDIA_TYPE};
 use recsys_core::json::Shown;
 use recsys_core::manifest::{FileEntry, MAX_BYTES};
+use recsys_core::privacy::standard;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -33,11 +35,20 @@ pub struct Net {
     pub sent: SentLog,
 }
 
+/// What is sent.
+#[derive(Clone, Copy)]
+enum Body<'a> {
+    /// A JSON text.
+    Json(&'a str),
+    /// A picture file and its media type.
+    Picture(&'a Uint8Array, &'a str),
+}
+
 /// One request.
 struct Request<'a> {
     path: &'a str,
-    /// A JSON text; `None` makes it a GET.
-    body: Option<&'a str>,
+    /// `None` makes it a GET.
+    body: Option<Body<'a>>,
     words: &'a str,
     limit_ms: u32,
 }
@@ -92,6 +103,34 @@ impl Net {
     /// # Errors
     /// `Network`, `Refused` or `BadReply`.
     pub async fn candidates(&mut self, path: &str, body: &str, words: &str) -> Result<Candidates, Failure> {
+        self.found(path, Body::Json(body), words).await
+    }
+
+    /// What the server finds for words or for a picture.
+    ///
+    /// # Errors
+    /// As [`Net::candidates`].
+    pub async fn search(&mut self, sought: &Sought, k: usize) -> Result<Candidates, Failure> {
+        let json;
+        let (body, words) = match sought {
+            Sought::Picture(picture, kind) => (
+                Body::Picture(picture, kind),
+                "the picture that you searched with; no id, no cookie",
+            ),
+            Sought::Words(text) => {
+                json = standard::search_body(text, u32::try_from(k).unwrap_or(u32::MAX));
+                let words = "the words that you searched for; no id, no cookie";
+                (Body::Json(&json), words)
+            }
+            Sought::Vector(..) => {
+                let message = "search: a vector is for local mode; pass `text` or `picture`";
+                return Err(Failure::new(Kind::BadOption, message));
+            }
+        };
+        self.found("/v1/search", body, words).await
+    }
+
+    async fn found(&mut self, path: &str, body: Body<'_>, words: &str) -> Result<Candidates, Failure> {
         let request = Request {
             path,
             body: Some(body),
@@ -117,7 +156,7 @@ impl Net {
     pub async fn counts(&mut self, body: &str, words: &str) -> Result<(), Failure> {
         let request = Request {
             path: "/v1/aggregates",
-            body: Some(body),
+            body: Some(Body::Json(body)),
             words,
             limit_ms: ANSWER_MS,
         };
@@ -131,7 +170,12 @@ impl Net {
         let url = format!("{}{path}", self.endpoint);
         let method = if body.is_some() { "POST" } else { "GET" };
         let init = init(method, body, request.limit_ms).map_err(|error| no_answer(path, &error))?;
-        self.sent.note(method, &url, body.unwrap_or_default(), words);
+        let (text, bytes) = match body {
+            Some(Body::Json(text)) => (text, text.len()),
+            Some(Body::Picture(picture, _)) => ("", picture.length() as usize),
+            None => ("", 0),
+        };
+        self.sent.note(method, &url, (text, bytes), words);
         let response = JsFuture::from(host::fetch(&url, &init))
             .await
             .map_err(|error| no_answer(path, &error))?;
@@ -144,24 +188,28 @@ impl Net {
     }
 }
 
-fn init(method: &str, body: Option<&str>, limit_ms: u32) -> Result<RequestInit, JsValue> {
+fn init(method: &str, body: Option<Body<'_>>, limit_ms: u32) -> Result<RequestInit, JsValue> {
     let init = RequestInit::new();
     init.set_method(method);
     init.set_credentials(RequestCredentials::Omit);
     init.set_referrer_policy(ReferrerPolicy::NoReferrer);
     init.set_signal(Some(&AbortSignal::timeout_with_u32(limit_ms)));
     if let Some(body) = body {
+        let (length, kind, body) = match body {
+            Body::Json(text) => (text.len(), "application/json", &JsValue::from_str(text)),
+            Body::Picture(picture, kind) => (picture.length() as usize, kind, picture.as_ref()),
+        };
         // What is small may still go out while the page closes.
         Reflect::set(
             &init,
             &JsValue::from_str("keepalive"),
-            &JsValue::from_bool(body.len() < KEEPALIVE_BYTES),
+            &JsValue::from_bool(length < KEEPALIVE_BYTES),
         )?;
         let headers = Headers::new()?;
         headers.set("accept", MEDIA_TYPE)?;
-        headers.set("content-type", "application/json")?;
+        headers.set("content-type", kind)?;
         init.set_headers(&headers);
-        init.set_body(&JsValue::from_str(body));
+        init.set_body(body);
     }
     Ok(init)
 }

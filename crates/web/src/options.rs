@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::fields::Fields;
+use js_sys::{Float32Array, Uint8Array};
 use recsys_core::catalogue::ItemId;
 use recsys_core::envelope::{KeyError, PublicKey};
 use recsys_core::events::EntryUser;
@@ -222,10 +223,20 @@ fn length(fields: &Fields) -> Result<usize, Failure> {
     Ok(fields.whole("k", 1..=MAX_K)?.unwrap_or(DEFAULT_K) as usize)
 }
 
+/// What a search is for.
+pub enum Sought {
+    /// Words; trimmed, not empty.
+    Words(String),
+    /// A picture file and its media type.
+    Picture(Uint8Array, String),
+    /// What an encoder in this browser made of either: the vector, and the SHA-256 of the model.
+    Vector(Vec<f32>, String),
+}
+
 /// Options of `search`.
 pub struct SearchOptions {
-    /// Trimmed, not empty.
-    pub text: String,
+    /// What it is for.
+    pub sought: Sought,
     /// Length of the slate.
     pub k: usize,
 }
@@ -236,14 +247,21 @@ impl SearchOptions {
     /// # Errors
     /// `BadOption` with the field's name.
     pub fn parse(value: JsValue) -> Result<Self, Failure> {
-        const EXPECTED: &str = "the words to search for";
+        const EXPECTED: &str = "the words to search for, or `picture`";
         let fields = Fields::of("search", value)?;
-        let text = fields.required_text("text", EXPECTED)?.trim().to_owned();
-        if text.is_empty() {
-            return Err(fields.refuse("text", EXPECTED));
-        }
         let k = length(&fields)?;
-        Ok(Self { text, k })
+        let sought = if let Some(vector) = fields.array::<Float32Array>("vector") {
+            Sought::Vector(vector.to_vec(), fields.text("model")?.unwrap_or_default())
+        } else if let Some(picture) = fields.array("picture") {
+            Sought::Picture(picture, fields.text("type")?.unwrap_or_default())
+        } else {
+            let text = fields.required_text("text", EXPECTED)?.trim().to_owned();
+            if text.is_empty() {
+                return Err(fields.refuse("text", EXPECTED));
+            }
+            Sought::Words(text)
+        };
+        Ok(Self { sought, k })
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Sent {
     url: String,
     /// Length of the body.
     bytes: usize,
-    /// The exact body; empty for GET.
+    /// The exact body as text; empty for GET, and for a picture.
     body: String,
     /// The same for people.
     words: String,
@@ -28,8 +28,8 @@ pub struct Sent {
 pub struct SentLog(VecDeque<Sent>);
 
 impl SentLog {
-    /// Takes in a request, before it is made.
-    pub fn note(&mut self, method: &'static str, url: &str, body: &str, words: &str) {
+    /// Takes in a request, before it is made: of its body the text and the length in bytes.
+    pub fn note(&mut self, method: &'static str, url: &str, (body, bytes): (&str, usize), words: &str) {
         if self.0.len() == MAX {
             self.0.pop_front();
         }
@@ -37,7 +37,7 @@ impl SentLog {
             at: now_ms(),
             method,
             url: url.to_owned(),
-            bytes: body.len(),
+            bytes,
             body: body.to_owned(),
             words: words.to_owned(),
         });

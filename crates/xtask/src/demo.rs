@@ -120,7 +120,14 @@ fn assemble(demo: &Demo) -> Result<()> {
     for folder in ["media", "thumbs", "previews"] {
         link_tree(&demo.world.join(folder), &demo.site.join(folder))?;
     }
-    let model = Path::new("dist/model");
+    // For the encoder's worker, and for browsers.
+    for model in [Path::new("dist/model"), &demo.site.join("model")] {
+        copy_model(model)?;
+    }
+    Ok(())
+}
+
+fn copy_model(model: &Path) -> Result<()> {
     wasm::fresh(model)?;
     for file in ["model.json", "image.tower", "text.tower", "tokens.bin"] {
         std::fs::copy(Path::new("models/mini-clip").join(file), model.join(file))

@@ -36,7 +36,7 @@ impl Target {
     }
 }
 
-const TARGETS: [Target; 14] = [
+const TARGETS: [Target; 18] = [
     Target::with_fixtures("lightgbm", "trees", "txt"),
     Target::with_fixtures("xgboost_json", "trees", "json"),
     Target::with_fixtures("xgboost_ubj", "trees", "ubj"),
@@ -51,6 +51,10 @@ const TARGETS: [Target; 14] = [
     Target::new("candidates"),
     Target::new("npy"),
     Target::new("videos"),
+    Target::new("safetensors"),
+    Target::new("model"),
+    Target::new("tower"),
+    Target::new("tokens"),
 ];
 
 /// Where seeds are gathered: a folder for each target.

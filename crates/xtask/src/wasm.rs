@@ -34,11 +34,12 @@ pub(crate) const BROWSER_PASSES: [&str; 7] = [
 ];
 
 /// The crates that become wasm modules, each with its profile.
-pub(crate) const MODULES: [(&str, &str); 4] = [
+pub(crate) const MODULES: [(&str, &str); 5] = [
     ("recsys-bench", "wasm-browser"),
     ("recsys-web", "wasm-browser"),
     ("recsys-edge-worker", "wasm"),
     ("recsys-edge-encoder", "wasm"),
+    ("recsys-web-encoder", "wasm"),
 ];
 
 /// Options of the build.
@@ -51,7 +52,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Part {
-    /// recsys.wasm and its JavaScript
+    /// recsys.wasm, encoder.wasm and their JavaScript
     Web,
     /// The worker of recommendations
     Worker,
@@ -72,7 +73,7 @@ pub(crate) fn build(args: &Args) -> Result<()> {
 impl Part {
     fn build(self) -> Result<()> {
         match self {
-            Self::Web => step("recsys.wasm", || browser(Path::new("dist/pkg"))),
+            Self::Web => step("browser modules", || browser(Path::new("dist/pkg"))),
             Self::Encoder => step("edge encoder", || {
                 let out = Path::new("dist/edge-encoder");
                 worker("recsys-edge-encoder", "wasm", "-O3", &[], out)
@@ -138,25 +139,51 @@ fn without_paths(target: &str) -> Result<String> {
     ))
 }
 
+/// The browser's modules, which lie beside each other.
 fn browser(out: &Path) -> Result<()> {
-    let module = compile("recsys-web", "wasm-browser")?;
+    let modules = [
+        (
+            "recsys-web",
+            "wasm-browser",
+            "recsys",
+            "recsys.wasm",
+            &BROWSER_PASSES[..],
+        ),
+        (
+            "recsys-web-encoder",
+            "wasm",
+            "encoder_module",
+            "encoder.wasm",
+            &["-O3"][..],
+        ),
+    ];
     fresh(out)?;
-    Bindgen::new()
-        .input_path(module)
-        .out_name("recsys")
-        .web(true)?
-        .omit_default_module_path(false)
-        .typescript(true)
-        .generate(out)?;
-    optimise(&out.join("recsys_bg.wasm"), &BROWSER_PASSES)?;
-    // The file on the wire is named recsys.wasm.
-    std::fs::rename(out.join("recsys_bg.wasm"), out.join("recsys.wasm"))?;
-    let glue = out.join("recsys.js");
-    let text = std::fs::read_to_string(&glue)?;
-    std::fs::write(&glue, text.replace("recsys_bg.wasm", "recsys.wasm"))?;
-    for file in ["index.js", "worker.js", "index.d.ts"] {
-        std::fs::copy(Path::new("crates/web/js").join(file), out.join(file))
-            .with_context(|| file.to_owned())?;
+    for (package, profile, glue, file, passes) in modules {
+        let module = compile(package, profile)?;
+        Bindgen::new()
+            .input_path(module)
+            .out_name(glue)
+            .web(true)?
+            .omit_default_module_path(false)
+            .typescript(true)
+            .generate(out)?;
+        let generated = format!("{glue}_bg.wasm");
+        optimise(&out.join(&generated), passes)?;
+        // The names on the wire.
+        std::fs::rename(out.join(&generated), out.join(file))?;
+        let glue = out.join(format!("{glue}.js"));
+        let text = std::fs::read_to_string(&glue)?;
+        std::fs::write(&glue, text.replace(&generated, file))?;
+    }
+    let scripts = [
+        "web/js/index.js",
+        "web/js/worker.js",
+        "web/js/index.d.ts",
+        "web-encoder/js/encoder.js",
+    ];
+    for script in scripts.map(|script| Path::new("crates").join(script)) {
+        let name = script.file_name().unwrap_or_default();
+        std::fs::copy(&script, out.join(name)).with_context(|| script.display().to_string())?;
     }
     Ok(())
 }

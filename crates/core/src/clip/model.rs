@@ -1,21 +1,12 @@
 //! A model directory's manifest, `model.json`: the files of both towers and how their input is made.
 
+pub use crate::manifest::FileEntry as ModelFile;
+use crate::manifest::ManifestError;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The manifest's file name inside a model directory.
 pub const FILE_NAME: &str = "model.json";
-
-/// One file of a model directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelFile {
-    /// Name inside the directory.
-    pub file: String,
-    /// SHA-256, hexadecimal.
-    pub sha256: String,
-    /// Length in bytes.
-    pub bytes: u64,
-}
 
 /// The image tower: a file of [`super::tower`], or ONNX with input `[n, 3, size, size]` f32 and output `[n, dim]` f32, not
 /// normalised.
@@ -74,6 +65,9 @@ pub enum ModelError {
     /// Not JSON of the right form.
     #[error("model.json: {0}; expected the manifest of a model directory, see docs/models.md")]
     Json(#[from] serde_json::Error),
+    /// The entry of a file.
+    #[error("model.json: {0}")]
+    File(#[from] ManifestError),
     /// A field outside its limits.
     #[error("model.json: {field}: expected {expected}, found {found}")]
     Field {
@@ -126,10 +120,8 @@ impl Model {
             "numbers above 0",
             &format!("{:?}", model.image.std),
         )?;
-        let plain =
-            |f: &ModelFile| !f.file.is_empty() && !f.file.contains(['/', '\\']) && !f.file.starts_with('.');
         for file in [&model.image.tower, &model.text.tower, &model.text.tokens] {
-            check(plain(file), "file", "a plain file name", &file.file)?;
+            file.validate()?;
         }
         Ok(model)
     }

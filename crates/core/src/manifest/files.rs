@@ -2,12 +2,11 @@
 
 use super::{MAX_FILE_BYTES, ManifestError};
 use crate::json::{FromJson, Json, JsonError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// One file of a bundle. Its name holds the start of its hash, so that a name never means other bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// One file of a bundle, whose name holds the start of its hash, so that a name never means other bytes; or one of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// Name inside the bundle's folder: letters, digits, `-`, `_` and `.` alone.
     pub file: String,
@@ -76,7 +75,7 @@ impl FileEntry {
         Ok(())
     }
 
-    pub(super) fn validate(&self) -> Result<(), ManifestError> {
+    pub(crate) fn validate(&self) -> Result<(), ManifestError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if self.file.is_empty()
             || self.file.len() > 128

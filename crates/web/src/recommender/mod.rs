@@ -111,7 +111,7 @@ impl Recommender {
     }
 
     /// The privacy mode.
-    const fn mode(&self) -> Mode {
+    pub const fn mode(&self) -> Mode {
         if self.local.is_some() {
             Mode::Local
         } else {
@@ -137,6 +137,12 @@ impl Recommender {
     /// Every request since `open` or `forget`.
     pub const fn sent(&self) -> &SentLog {
         &self.net.sent
+    }
+
+    /// Notes a GET that the page's half made, which is the same for everybody.
+    pub fn note(&mut self, url: &str) {
+        let words = "a file of the model that reads words and pictures, the same for everybody";
+        self.net.sent.note("GET", url, ("", 0), words);
     }
 
     /// Deletes all that is known of the viewer.

@@ -1,21 +1,22 @@
 //! Slates out: retrieval by mode, ranking, explanations.
 
 use super::Recommender;
+use crate::bundle::Bundle;
 use crate::failure::{Failure, Kind};
 use crate::host::{now_ms, random_name, stopwatch_ms};
 use crate::log::ShownSlate;
-use crate::options::{RecommendOptions, SearchOptions};
+use crate::options::{RecommendOptions, SearchOptions, Sought};
 use crate::recent::Purpose;
 use crate::slate::Context;
 use crate::types::{Explanation, Item, Slate, Timings};
-use recsys_core::candidates::{Candidate, Candidates};
+use recsys_core::candidates::{Candidate, Candidates, Source};
 use recsys_core::catalogue::ItemId;
 use recsys_core::experiments::Treatment;
 use recsys_core::features::UserFeatures;
 use recsys_core::items::dictionaries::List;
 use recsys_core::privacy::standard;
 use recsys_core::segment::Conditions;
-use recsys_core::session::WINDOW;
+use recsys_core::session::{SeenSet, WINDOW};
 
 impl Recommender {
     /// The `k` best videos now.
@@ -70,27 +71,25 @@ impl Recommender {
         Ok(slate)
     }
 
-    /// The `k` videos that match a text best, in the order of the match.
+    /// The `k` videos that match words or a picture best, in the order of the match.
     ///
     /// # Errors
-    /// `ModeForbids` in local mode; else what the request gives.
+    /// `ModeForbids` in local mode without a vector; else what the request gives.
     pub async fn search(&mut self, options: SearchOptions) -> Result<Slate, Failure> {
-        if self.local.is_some() {
-            let message = "a search would send your words to the server; switch to standard mode to search";
-            return Err(Failure::new(Kind::ModeForbids, message));
-        }
         let start = stopwatch_ms();
-        let SearchOptions { text, k } = options;
-        let body = standard::search_body(&text, u32::try_from(k).unwrap_or(u32::MAX));
-        let candidates = self
-            .net
-            .candidates(
-                "/v1/search",
-                &body,
-                "the words that you searched for; no id, no cookie",
-            )
-            .await?;
-        self.accept(Purpose::Search, candidates).await;
+        let SearchOptions { sought, k } = options;
+        match (&sought, &self.local) {
+            (Sought::Vector(vector, model), Some(_)) => self.look_up_vector(vector, model, k)?,
+            (_, Some(_)) => {
+                let message =
+                    "a search would go to the server; open with `encoder`, or switch to standard mode";
+                return Err(Failure::new(Kind::ModeForbids, message));
+            }
+            (_, None) => {
+                let candidates = self.net.search(&sought, k).await?;
+                self.accept(Purpose::Search, candidates).await;
+            }
+        }
         let retrieved = stopwatch_ms();
         let nothing = || Failure::new(Kind::Network, "no results are at hand; try again");
         let candidates = self.recent.found().ok_or_else(nothing)?;
@@ -172,6 +171,21 @@ impl Recommender {
         Ok(())
     }
 
+    /// Local mode: searches here for what the encoder made of words or of a picture.
+    fn look_up_vector(&mut self, vector: &[f32], model: &str, k: usize) -> Result<(), Failure> {
+        let made_by = self.bundle.as_ref().ok().and_then(Bundle::encoder);
+        if made_by != Some(model) {
+            let message = "the encoder runs another model than made the bundle; deploy both together";
+            return Err(Failure::bad_reply(message));
+        }
+        if let Some(local) = &mut self.local {
+            let mut found = local.candidates(Some(vector), k, &SeenSet::default(), &Conditions::default())?;
+            found.source = Source::Search;
+            self.recent.push(Purpose::Search, found);
+        }
+        Ok(())
+    }
+
     /// Takes in a reply of the server, and follows it to a new bundle.
     async fn accept(&mut self, purpose: Purpose, candidates: Candidates) {
         let known = matches!(&self.bundle, Ok(bundle) if bundle.name == candidates.bundle);
@@ -235,13 +249,13 @@ impl Recommender {
     }
 }
 
-/// Notes as one text; `None` where there is none.
 /// Rules that the bundle's item table has no names for do nothing, and the owner should know.
 fn policy_note(treatment: &Treatment) -> Option<String> {
     let unknown = &treatment.unknown;
     (!unknown.is_empty()).then(|| format!("the policy names what this bundle lacks: {}", unknown.join(", ")))
 }
 
+/// Notes as one text; `None` where there is none.
 fn joined(notes: [Option<String>; 4]) -> Option<String> {
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join("; "))

@@ -58,10 +58,7 @@ mod tests {
 
     #[test]
     fn entities_are_unescaped_twice() {
-        assert_eq!(
-            tokenize("&amp;lt;b&amp;gt;", 77),
-            tokenize("<b>", 77)
-        );
+        assert_eq!(tokenize("&amp;lt;b&amp;gt;", 77), tokenize("<b>", 77));
     }
 
     #[test]
@@ -78,7 +75,13 @@ mod tests {
                 (body != expected).then(|| format!("{text:?}: expected {expected:?}, found {body:?}"))
             })
             .collect();
-        assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+        assert!(
+            wrong.is_empty(),
+            "{} of {}:\n{}",
+            wrong.len(),
+            cases.len(),
+            wrong.join("\n")
+        );
     }
 
     #[test]

@@ -80,8 +80,14 @@ mod tests {
             };
             words(text).map(word).collect()
         };
-        assert_eq!(plain("don't 12 a-b!? 'tis"), ["don", "'t", "1", "2", "a", "-", "b", "!?", "'t", "is"]);
-        assert_eq!(plain("!'s <|endoftext|>x<|startoftext|>"), ["!'", "s", "END", "x", "START"]);
+        assert_eq!(
+            plain("don't 12 a-b!? 'tis"),
+            ["don", "'t", "1", "2", "a", "-", "b", "!?", "'t", "is"]
+        );
+        assert_eq!(
+            plain("!'s <|endoftext|>x<|startoftext|>"),
+            ["!'", "s", "END", "x", "START"]
+        );
         assert_eq!(plain("  "), [""; 0]);
         assert_eq!(plain("ⅻ日本e\u{301}"), ["ⅻ", "日本e", "\u{301}"]);
     }

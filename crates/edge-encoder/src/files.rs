@@ -1,0 +1,57 @@
+//! Files of the model, from static assets.
+
+use crate::fault::Fault;
+use futures_util::StreamExt;
+use recsys_core::bytes::AlignedBytes;
+use recsys_core::clip::model::ModelFile;
+use recsys_core::manifest::FileDigest;
+use worker::{ByteStream, Env};
+
+/// The longest `model.json`, in bytes.
+const MAX_MANIFEST: usize = 64 << 10;
+
+async fn stream(env: &Env, name: &str) -> Result<ByteStream, Fault> {
+    let url = format!("http://assets.local/{name}");
+    let mut response = env.assets("ASSETS")?.fetch(url, None).await?;
+    let status = response.status_code();
+    if status != 200 {
+        let message =
+            format!("{name}: status {status} from the static assets; deploy the model with the worker");
+        return Err(Fault::Model(message));
+    }
+    Ok(response.stream()?)
+}
+
+/// The manifest: a file of unknown, but limited, length.
+pub async fn manifest(env: &Env, name: &str) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let mut stream = stream(env, name).await?;
+    while let Some(chunk) = stream.next().await {
+        bytes.extend(chunk?);
+        if bytes.len() > MAX_MANIFEST {
+            return Err(Fault::Model(format!("{name}: more than {MAX_MANIFEST} bytes")));
+        }
+    }
+    Ok(bytes)
+}
+
+/// A file of the length that the manifest states, streamed into memory of that size and hashed as it comes.
+pub async fn file(env: &Env, entry: &ModelFile) -> Result<AlignedBytes, Fault> {
+    let at = |message: String| Fault::Model(format!("{}: {message}", entry.file));
+    let length = usize::try_from(entry.bytes).map_err(|e| at(e.to_string()))?;
+    let mut stream = stream(env, &entry.file).await?;
+    let mut bytes = AlignedBytes::zeroed(length);
+    let (mut filled, mut digest) = (0, FileDigest::default());
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        let room = bytes.as_mut_slice().get_mut(filled..filled + chunk.len());
+        room.ok_or_else(|| at(format!("more than {length} bytes")))?
+            .copy_from_slice(&chunk);
+        digest.add(&chunk);
+        filled += chunk.len();
+    }
+    entry
+        .check_digest(digest)
+        .map_err(|error| Fault::Model(error.to_string()))?;
+    Ok(bytes)
+}

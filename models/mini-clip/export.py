@@ -12,10 +12,11 @@ from torch.nn import functional as F
 
 import hugging_face
 from data import Vocabulary, normalise, read_records
-from encoder import pack_tokens, video_vectors
+from encoder import video_vectors
 from graph import image_graph, quantise, text_graph
 from model import MEAN, STD, Config, MiniClip
 from tokenizer import END, START
+from tokens import pack_tokens
 
 HELDOUT_FRAMES = 8
 GOLDEN_VIDEOS = 20

@@ -142,7 +142,10 @@ def train(
     base_hold = F.normalize(held @ clip.text.T, dim=-1)
     frozen = media.vectors(clip.visual)
     projections = [] if args.freeze_projections else [adapter.visual, adapter.text]
-    groups = [{"params": projections, "lr": args.rate}, {"params": list(adapter.rows.parameters()), "lr": args.row_rate}]
+    groups = [
+        {"params": projections, "lr": args.rate},
+        {"params": list(adapter.rows.parameters()), "lr": args.row_rate},
+    ]
     optimiser = torch.optim.AdamW([group for group in groups if group["params"]], weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [group["lr"] for group in optimiser.param_groups], total_steps=args.steps, pct_start=0.05
@@ -163,7 +166,9 @@ def train(
             at = torch.multinomial(cowatch.weights, args.batch, replacement=True, generator=generator)
             left, right = cowatch.left[at], cowatch.right[at]
             loss = contrast(
-                media.vectors(adapter.visual, left), media.vectors(adapter.visual, right), cowatch.others_fit(left, right)
+                media.vectors(adapter.visual, left),
+                media.vectors(adapter.visual, right),
+                cowatch.others_fit(left, right),
             )
             parts["cowatch"] = args.cowatch_weight * loss
         if len(hold) > 0 and args.hold_weight > 0:
@@ -205,7 +210,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     path = pathlib.Path
     parser.add_argument("--model", type=path, required=True, help="the base: a folder of Hugging Face's form")
-    parser.add_argument("--pairs", type=path, help='lines {"image": path, "text": …}, paths relative to the file\'s folder')
+    parser.add_argument(
+        "--pairs", type=path, help='lines {"image": path, "text": …}, paths relative to the file\'s folder'
+    )
     parser.add_argument("--cowatch", type=path, help='lines {"image": path, "with": path, "weight": number}')
     parser.add_argument("--hold", type=path, help="texts whose results are to stay, one a line")
     parser.add_argument("--words", default="", help="words whose existing token rows are trained too")
@@ -236,10 +243,16 @@ def arguments() -> argparse.Namespace:
 def read(file: pathlib.Path | None, names: tuple[str, ...]) -> list[dict]:
     """The lines of a file with absolute paths."""
     records = lines(file) if file else []
+    expected = {"image", *names}
     for at, record in enumerate(records):
-        missing = {*names, "image"} - record.keys()
+        missing = expected - record.keys()
         if missing:
-            raise SystemExit(f"{file}, line {at + 1}: expected fields {sorted({*names, 'image'})}, found none of {missing}")
+            raise SystemExit(
+                f"{file}, object {at + 1}: expected the fields {sorted(expected)}, {sorted(missing)} missing"
+            )
+        weight = record.get("weight", 1)
+        if not (isinstance(weight, (int, float)) and 0 < weight < math.inf):
+            raise SystemExit(f"{file}, object {at + 1}: weight {weight}: expected a number above 0")
         for name in {"image", "with"} & record.keys():
             record[name] = (file.parent / record[name]).resolve()
     return records
@@ -261,7 +274,8 @@ def main() -> None:
     number = {path: at for at, path in enumerate(paths)}
     pairs, cowatch = Pairs(pairs, number), CoWatch(cowatch, number)
     tokens = clip.tokens(pairs.texts)
-    lacking = {t for text in tokens for t in text if not clip.known[t]}
+    # A row that nothing trains would say something at random.
+    lacking = {t for text in tokens for t in text if not clip.known[t]} if args.pairs_weight > 0 else set()
     asked = {t for text in clip.tokens([args.words]) for t in text} if args.words else set()
     adapter = Adapter(clip, sorted(lacking | asked), generator)
     hold = clip.tokens(args.hold.read_text(encoding="utf-8").splitlines()) if args.hold else []

@@ -1,11 +1,15 @@
 """The demonstration's split and its measure of what the base does well: demo.py WORLD SPLIT OUT
 
 WORLD: of `recsys demo-world`; SPLIT: of `recsys demo-pairs --split heldout`. Writes OUT/held-out.txt, the videos of the
-world whose thing, colour and place mini-clip never saw together, and OUT/captions, in the form of `pairs.py`: the
-titles of SPLIT's 100 videos among these 100, and among 19 scenes that differ in one attribute.
+world whose thing, colour and place mini-clip never saw together, and in the form of `pairs.py`:
+
+- OUT/captions: the titles of SPLIT's 100 videos among these 100, and among 19 scenes that differ in one attribute;
+- OUT/colour: made co-watch of viewers who follow colours, to learn from and to measure with.
 """
 
+import os
 import pathlib
+import random
 import sys
 
 import numpy as np
@@ -14,6 +18,9 @@ from PIL import Image
 from pairs import lines, write_lines
 
 FRAMES, NEIGHBOUR_FRAMES, NEIGHBOURS = 8, 4, 19
+# Made pairs of the colour followers, and the chance with which a drawn pair of two colours is kept: as about seven in
+# eight drawn pairs are such, a quarter of all kept ones.
+COLOUR_PAIRS, STRAY = 20_000, 0.05
 _MASK = (1 << 64) - 1
 # The order of crates/world/src/vocab.rs.
 THINGS = (
@@ -62,6 +69,33 @@ def captions(split: pathlib.Path, out: pathlib.Path) -> None:
     write_lines(out / "queries.jsonl", queries)
 
 
+def colour(world: pathlib.Path, videos: list[dict], ids: set[str], out: pathlib.Path) -> None:
+    """Pairs of the videos outside `ids`, most of one colour; from each still of those in `ids` to its own colour."""
+    out.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(1)
+    locate = lambda url: os.path.relpath(world / url, out)  # noqa: E731
+    rest = [(locate(video["contentUrl"]), video["keywords"][1]) for video in videos if video["id"] not in ids]
+    pairs: set[tuple[str, str]] = set()
+    while len(pairs) < COLOUR_PAIRS:
+        (a, one), (b, other) = rng.sample(rest, 2)
+        if one == other or rng.random() < STRAY:
+            pairs.add((a, b))
+    write_lines(out / "cowatch.jsonl", [{"image": a, "with": b, "weight": 1.0} for a, b in sorted(pairs)])
+    own = [video for video in videos if video["id"] in ids]
+    same = {value: [video["id"] for video in own if video["keywords"][1] == value] for value in COLOURS}
+    queries = [
+        {
+            "kind": "same colour",
+            "image": locate(video["thumbnailUrl"]),
+            "relevant": [id for id in same[video["keywords"][1]] if id != video["id"]],
+            "not": video["id"],
+        }
+        for video in own
+    ]
+    write_lines(out / "videos.jsonl", [video | {"contentUrl": locate(video["contentUrl"])} for video in own])
+    write_lines(out / "queries.jsonl", queries)
+
+
 def main() -> None:
     if len(sys.argv) != 4:
         raise SystemExit("usage: demo.py WORLD SPLIT OUT")
@@ -70,6 +104,7 @@ def main() -> None:
     videos = lines(world / "videos.jsonl")
     ids = [v["id"] for v in videos if held_out(v["keywords"][0], v["keywords"][1], v["keywords"][2])]
     (out / "held-out.txt").write_text("".join(f"{id}\n" for id in ids), encoding="utf-8")
+    colour(world, videos, set(ids), out / "colour")
     print(f"{len(ids)} of {len(videos)} videos held out")
 
 

@@ -2,7 +2,7 @@
 # Makes and measures the figures of README.md on the demo world: models/fine-tune/demo.sh [WORK_DIR]
 #
 # Needs Rust (or the command in $RECSYS) and Python 3.11 or later. Works in WORK_DIR (default target/fine-tune).
-# A quarter of an hour on two cores, most of it the pictures.
+# Half an hour on two shared cores.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,7 +27,7 @@ cd "$work"
 [[ -d world ]] || "$RECSYS" demo-world --out world --no-mp4 --frames 8 --threads "$threads"
 [[ -f split/neighbours.jsonl ]] || "$RECSYS" demo-pairs --out split --split heldout --seed 1 --threads "$threads"
 [[ -d base ]] || "$PYTHON" "$root/models/mini-clip/from_onnx.py" base
-[[ -f held-out.txt ]] || "$PYTHON" "$here/demo.py" world split .
+"$PYTHON" "$here/demo.py" world split .
 "$PYTHON" "$here/pairs.py" --catalogue world/videos.jsonl --events world/events.jsonl --held-out held-out.txt \
     --text '{genre}' --ask '{genre} {keywords}' --hold '{name}' --out site
 
@@ -44,16 +44,16 @@ run() {
     echo "## $name: adapt.py $*"
     "$PYTHON" "$here/adapt.py" --model base --hold site/hold.txt --out "$name" --recsys "$RECSYS" \
         --cache site.cache --threads "$threads" "$@"
-    "$PYTHON" "$here/measure.py" --base base --adapted "$name" --queries site/held-out captions --recsys "$RECSYS" \
+    "$PYTHON" "$here/measure.py" --base base --adapted "$name" --queries site/held-out colour captions --recsys "$RECSYS" \
         --cache measure --threads "$threads" --json "$name.json" "${measure[@]}"
 }
 words=(--pairs site/pairs.jsonl)
-watched=(--cowatch site/cowatch.jsonl)
-run words --work deployed -- "${words[@]}" "${watched[@]}" --cowatch-weight 0
-run rows-alone -- "${words[@]}" "${watched[@]}" --cowatch-weight 0 --freeze-projections
-run nothing-held -- "${words[@]}" "${watched[@]}" --cowatch-weight 0 --hold-weight 0 --pull 0
-run watched -- "${words[@]}" "${watched[@]}" --pairs-weight 0
-run both -- "${words[@]}" "${watched[@]}"
+run words --work deployed -- "${words[@]}"
+run rows-alone -- "${words[@]}" --freeze-projections
+run nothing-held -- "${words[@]}" --hold-weight 0 --pull 0
 for pictures in 30 100 300; do
-    run "words-$pictures" -- "${words[@]}" "${watched[@]}" --cowatch-weight 0 --limit "$pictures"
+    run "words-$pictures" -- "${words[@]}" --limit "$pictures"
 done
+run colour-adapted --work deployed -- --cowatch colour/cowatch.jsonl
+run watched -- --cowatch site/cowatch.jsonl
+run both -- "${words[@]}" --cowatch site/cowatch.jsonl

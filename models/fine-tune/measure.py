@@ -9,7 +9,6 @@ expected value of a random order.
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
 import tempfile
@@ -32,6 +31,8 @@ class Questions:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
+        # Of files that belong to it.
+        self.name = "-".join(folder.resolve().parts[-2:])
         self.videos, self.queries = lines(folder / "videos.jsonl"), lines(folder / "queries.jsonl")
         self.ids = [video["id"] for video in self.videos]
         self._row = {id: row for row, id in enumerate(self.ids)}
@@ -61,8 +62,7 @@ def in_pytorch(questions: Questions, folder: pathlib.Path, cache: pathlib.Path, 
     """[queries, videos] cosines in f32. `cache` is a folder."""
     clip = Clip(folder, args.recsys)
     paths = [questions.path(video["contentUrl"]) for video in questions.videos]
-    kept = cache / f"{questions.folder.resolve().parent.name}-{questions.folder.resolve().name}"
-    media = read_media(clip, paths, args.frames, args.threads, kept.with_suffix(".videos"))
+    media = read_media(clip, paths, args.frames, args.threads, cache / f"{questions.name}.videos")
     videos = media.vectors(clip.visual)
     if args.title_weight > 0:
         names = clip.usable(clip.tokens([video["name"] for video in questions.videos]))
@@ -77,7 +77,9 @@ def in_pytorch(questions: Questions, folder: pathlib.Path, cache: pathlib.Path, 
     vectors[[at for at, text in zip(texts, ids, strict=True) if len(text) == 2]] = torch.nan
     if stills:
         paths = [questions.path(questions.queries[at]["image"]) for at in stills]
-        vectors[stills] = read_media(clip, paths, 1, args.threads, kept.with_suffix(".stills")).vectors(clip.visual)
+        vectors[stills] = read_media(clip, paths, 1, args.threads, cache / f"{questions.name}.stills").vectors(
+            clip.visual
+        )
     return (vectors @ videos.T).numpy()
 
 
@@ -93,7 +95,7 @@ def run(*command: str | pathlib.Path, refusable: bool = False) -> str | None:
 
 def deployed(questions: Questions, folder: pathlib.Path, work: pathlib.Path, args: argparse.Namespace) -> np.ndarray:
     """[queries, videos] scores of `recsys search`, the model imported to int8."""
-    model, bundle = work / "model", work / f"bundle-{questions.folder.resolve().name}"
+    model, bundle = work / "model", work / f"bundle-{questions.name}"
     run(args.recsys, "model", "import", folder, "--out", model)
     catalogue = questions.folder / "videos.jsonl"
     run(
@@ -106,7 +108,10 @@ def deployed(questions: Questions, folder: pathlib.Path, work: pathlib.Path, arg
     for at, query in enumerate(questions.queries):
         asked = ["--text", query["text"]] if "text" in query else ["--image", questions.path(query["image"])]
         answer = run(*search, *asked, refusable=True)
-        for hit in json.loads(answer) if answer is not None else []:
+        hits = json.loads(answer) if answer is not None else []
+        if answer is not None and len(hits) != len(row):
+            raise SystemExit(f"{bundle}: expected all {len(row)} videos as results, found {len(hits)}")
+        for hit in hits:
             scores[at, row[hit["id"]]] = hit["score"]
     return scores
 
@@ -115,6 +120,49 @@ def interval(values: np.ndarray, rng: np.random.Generator) -> list[float]:
     """Mean, and the 95 % interval of the mean over resampled queries."""
     means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(1)
     return [round(float(x), 4) for x in (values.mean(), *np.percentile(means, [2.5, 97.5]))]
+
+
+def compare(
+    engine: str, base: dict[str, dict[str, np.ndarray]], adapted: dict[str, dict[str, np.ndarray]]
+) -> list[dict]:
+    """The figures of each kind and measure, from what `Questions.measures` gives."""
+    rows = []
+    for kind in base:
+        for name in ("success@1", "NDCG@10"):
+            before, after = base[kind][name], adapted[kind][name]
+            rng = np.random.default_rng(1)
+            chance = round(float(base[kind][f"random {name}"].mean()), 4)
+            row = {"kind": kind, "queries": len(before), "engine": engine, "measure": name, "random": chance}
+            row |= {"base": interval(before, rng), "adapted": interval(after, rng)}
+            rows.append(row | {"difference": interval(after - before, rng)})
+    return rows
+
+
+def line(row: dict) -> str:
+    """A line of the printed table."""
+    cells = [row["kind"], str(row["queries"]), row["engine"], row["measure"], f"{row['random']:.3f}"]
+    for mean, low, high in (row["base"], row["adapted"], row["difference"]):
+        cells.append(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
+    return f"| {' | '.join(cells)} |"
+
+
+def measure(questions: Questions, cache: pathlib.Path, args: argparse.Namespace) -> list[dict]:
+    """The rows of a folder, printed as they come."""
+    rows = []
+    for engine in ["f32"] + (["int8"] if args.work else []):
+        measured = []
+        for name, folder in (("base", args.base), ("adapted", args.adapted)):
+            if engine == "f32":
+                scores = in_pytorch(questions, folder, cache, args)
+            else:
+                work = args.work / name
+                work.mkdir(parents=True, exist_ok=True)
+                scores = deployed(questions, folder, work, args)
+            measured.append(questions.measures(scores))
+        found = compare(engine, *measured)
+        print("\n".join(map(line, found)), flush=True)
+        rows += found
+    return rows
 
 
 def main() -> None:
@@ -132,35 +180,13 @@ def main() -> None:
     parser.add_argument("--json", type=path, help="write the figures here too")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    engines = ["f32"] + (["int8"] if args.work else [])
-    cache = args.cache or pathlib.Path(tempfile.mkdtemp())
-    cache.mkdir(parents=True, exist_ok=True)
-    out = []
     print("| kind | queries | | measure | random | base | adapted | difference |\n" + "| --- " * 8 + "|")
-    for questions in map(Questions, args.queries):
-        for engine in engines:
-            measured = []
-            for name, folder in (("base", args.base), ("adapted", args.adapted)):
-                if engine == "f32":
-                    scores = in_pytorch(questions, folder, cache, args)
-                else:
-                    work = args.work / name
-                    work.mkdir(parents=True, exist_ok=True)
-                    scores = deployed(questions, folder, work, args)
-                measured.append(questions.measures(scores))
-            for kind in measured[0]:
-                for name in ("success@1", "NDCG@10"):
-                    before, after = (one[kind][name] for one in measured)
-                    rng = np.random.default_rng(1)
-                    chance = round(float(measured[0][kind][f"random {name}"].mean()), 4)
-                    row = {"kind": kind, "queries": len(before), "engine": engine, "measure": name, "random": chance}
-                    row |= {"base": interval(before, rng), "adapted": interval(after, rng)}
-                    row["difference"] = interval(after - before, rng)
-                    out.append(row)
-                    cells = [f"{m:.3f} [{low:.3f}, {high:.3f}]" for m, low, high in (row[c] for c in ("base", "adapted", "difference"))]
-                    print(f"| {kind} | {len(before)} | {engine} | {name} | {chance:.3f} | {' | '.join(cells)} |", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        cache = args.cache or path(scratch)
+        cache.mkdir(parents=True, exist_ok=True)
+        rows = [row for folder in args.queries for row in measure(Questions(folder), cache, args)]
     if args.json:
-        args.json.write_text(json.dumps(out, indent=1) + os.linesep, encoding="utf-8")
+        args.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,21 @@ _DAMPING = 5
 
 def lines(path: pathlib.Path) -> list[dict]:
     """The objects of a JSON Lines file."""
+    if not path.is_file():
+        raise SystemExit(f"{path}: no such file")
+    found = []
     with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                one = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise SystemExit(f"{path}, line {number}: expected a JSON object: {error}") from error
+            if not isinstance(one, dict):
+                raise SystemExit(f"{path}, line {number}: expected a JSON object, found {line.strip()[:40]}")
+            found.append(one)
+    return found
 
 
 def write_lines(path: pathlib.Path, objects: list[dict]) -> None:
@@ -94,7 +107,9 @@ def queries(videos: list[dict], args: argparse.Namespace, chosen: list[set[str]]
     stills = {video["id"]: locate(video["thumbnailUrl"]) for video in videos if "thumbnailUrl" in video}
     # A video is no answer to its own still.
     return found + [
-        {"kind": "co-watch", "image": stills[id], "relevant": ids, "not": id} for id, ids in near.items() if id in stills
+        {"kind": "co-watch", "image": stills[id], "relevant": ids, "not": id}
+        for id, ids in near.items()
+        if id in stills
     ]
 
 

@@ -54,7 +54,11 @@ class Clip:
     def tokens(self, texts: list[str]) -> list[list[int]]:
         """CLIP's token ids without start and end, by `recsys tokenize`."""
         lines = "".join(json.dumps(text) + "\n" for text in texts)
-        done = subprocess.run([self._recsys, "tokenize"], input=lines, capture_output=True, text=True, check=False)
+        command = [self._recsys, "tokenize"]
+        try:
+            done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            raise SystemExit(f"{self._recsys}: no such command; build it and name it with --recsys") from error
         if done.returncode != 0:
             raise SystemExit(f"{self._recsys} tokenize: {done.stderr.strip()}")
         return [json.loads(line)[1:-1] for line in done.stdout.splitlines()]
@@ -136,7 +140,7 @@ class Media:
 
 
 def read_media(clip: Clip, paths: list[pathlib.Path], count: int, threads: int, cache: pathlib.Path | None) -> Media:
-    """At most `count` frames of each. `cache` is read where it is of the same paths and image tower, written otherwise."""
+    """At most `count` frames of each. `cache` is read where it is of these paths and this tower, else written."""
     digest = hashlib.sha256("\n".join([str(count), *map(str, paths)]).encode())
     for _, values in sorted(clip.model.vision_model.state_dict().items()):
         digest.update(values.numpy().tobytes())

@@ -44,7 +44,10 @@ pub async fn towers(env: &Env) -> Result<Rc<Towers>, Fault> {
     let bytes = asset(env, FILE_NAME).await?;
     let model = Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?;
     let tower = checked(env, &model.text.tower).await?;
-    let tokens = checked(env, &model.text.tokens).await?;
+    let tokens = match model.text.tokens() {
+        Some(file) => Some(checked(env, file).await?),
+        None => None,
+    };
     let text = TextEncoder::new(&model, tower, tokens).map_err(|e| Fault::Model(e.to_string()))?;
     let towers = Rc::new(Towers {
         model,

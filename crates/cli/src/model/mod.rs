@@ -70,10 +70,8 @@ impl ModelDir {
     /// # Errors
     /// A file is missing, differs from its hash, or is refused.
     pub fn text(&self) -> Result<TextEncoder> {
-        let (tower, tokens) = (
-            self.read(&self.model.text.tower)?,
-            self.read(&self.model.text.tokens)?,
-        );
+        let tower = self.read(&self.model.text.tower)?;
+        let tokens = self.model.text.tokens().map(|file| self.read(file)).transpose()?;
         TextEncoder::new(&self.model, tower, tokens).with_context(|| self.dir.display().to_string())
     }
 

@@ -1,8 +1,11 @@
 //! A CLIP model directory.
 
+pub mod fetch;
 mod import;
+mod write;
 
-pub use import::import;
+pub use import::{Source, import};
+pub use write::About;
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::bytes::AlignedBytes;

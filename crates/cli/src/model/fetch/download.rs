@@ -77,7 +77,14 @@ pub fn download(
     // Bytes of several answers may not belong together: then it is tried once more from the start.
     let (mut pieces, mut again) = (part.len() > 0, true);
     loop {
-        pieces |= fetch(&agent, want, &mut part, patience, bar)?;
+        match fetch(&agent, want, &mut part, patience, bar) {
+            Ok(several) => pieces |= several,
+            Err(error) if part.len() > 0 => return Err(error),
+            Err(error) => {
+                part.discard()?;
+                return Err(error);
+            }
+        }
         let found = part.sha256();
         if found == want.sha256 {
             return part.finish(dest);

@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn openais_older_and_newer_forms_are_the_same() {
-        let older = r#"{"crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true, "resample": 3,
-            "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711], "size": 224}"#;
+        let older = include_str!("../../../tests/fixtures/clip/preprocessor-openai.json");
         let newer = r#"{"crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 224}}"#;
         for text in [older, newer, "{}"] {
             let read = parse(text, Some(224)).unwrap();
@@ -122,8 +121,7 @@ mod tests {
 
     #[test]
     fn mobileclips_has_no_normalisation_and_is_bilinear() {
-        let text = r#"{"crop_size": {"height": 256, "width": 256}, "do_center_crop": true, "do_convert_rgb": true,
-            "do_normalize": false, "do_rescale": true, "do_resize": true, "resample": 2, "size": {"shortest_edge": 256}}"#;
+        let text = include_str!("../../../tests/fixtures/clip/preprocessor-mobileclip.json");
         let read = parse(text, None).unwrap();
         assert_eq!((read.mean, read.std), ([0.0; 3], [1.0; 3]));
         assert_eq!((read.size, read.filter), (Some(256), Filter::Bilinear));

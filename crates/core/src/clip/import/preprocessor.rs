@@ -1,8 +1,11 @@
 //! `preprocessor_config.json`.
 
-use super::{EXPORT, FETCH_AGAIN, ImportError, PREPROCESSOR, object, part, refused};
+use super::{FETCH_AGAIN, ImportError, PREPROCESSOR, object, part, refused};
 use crate::clip::preprocess::Filter;
 use serde_json::Value;
+
+/// For steps that this project does not have.
+const OTHERWISE: &str = "no other preprocessing runs; check that the file belongs to this model";
 
 /// What is done to a picture.
 pub struct Preprocessing {
@@ -31,7 +34,7 @@ impl Preprocessing {
         let all = object(PREPROCESSOR, bytes)?;
         for step in ["do_resize", "do_center_crop", "do_rescale", "do_convert_rgb"] {
             if all.get(step) == Some(&Value::Bool(false)) {
-                return Err(refused(PREPROCESSOR, step, "true", "false", EXPORT));
+                return Err(refused(PREPROCESSOR, step, "true", "false", OTHERWISE));
             }
         }
         own.filter = match all.get("resample").map(Value::as_u64) {
@@ -40,7 +43,7 @@ impl Preprocessing {
             _ => {
                 let found = all.get("resample").unwrap_or(&Value::Null);
                 let expected = "3, bicubic, or 2, bilinear";
-                return Err(refused(PREPROCESSOR, "resample", expected, found, EXPORT));
+                return Err(refused(PREPROCESSOR, "resample", expected, found, OTHERWISE));
             }
         };
         own.sides(&all)?;
@@ -71,7 +74,7 @@ impl Preprocessing {
                         || format!("a number, as {what}"),
                         |known| format!("{known}, as {what}, for that is the model's side of a picture"),
                     );
-                    return Err(refused(PREPROCESSOR, field, expected, value, EXPORT));
+                    return Err(refused(PREPROCESSOR, field, expected, value, OTHERWISE));
                 }
             }
         }

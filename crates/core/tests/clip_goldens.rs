@@ -1,5 +1,8 @@
 //! Imported models against Hugging Face's CLIPModel: `fixtures/clip/make.py` has the weights' recipe and makes the vectors.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 mod clip;
 
 use clip::weights;

@@ -1,5 +1,8 @@
 //! Models that the importer must refuse: each by the file and the field or tensor, with what to do.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 mod clip;
 
 use clip::{Made, file, tensors};
@@ -134,7 +137,7 @@ fn a_header_that_lies_is_refused() {
         assert_refused(
             import(config.as_bytes(), bytes),
             &["model.safetensors", "fetch it again"],
-        )
+        );
     };
     let built = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
     assert!(import(config.as_bytes(), &built(&header)).is_ok());

@@ -1,6 +1,9 @@
 //! Pairs of ONNX graphs on tract against PyTorch: `fixtures/clip/make_onnx.py` exports them and makes the vectors. And graphs that
 //! no importer should take.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used)]
+
 use prost::Message;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::import::{ImportError, OnnxFiles, OnnxPair, onnx_pair};

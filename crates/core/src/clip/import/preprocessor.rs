@@ -25,7 +25,7 @@ impl Preprocessing {
         let mut own = Self {
             size,
             mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-            std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
+            std: [0.268_629_54, 0.261_302_6, 0.275_777_1],
             filter: Filter::Bicubic,
         };
         let Some(bytes) = bytes else {
@@ -117,7 +117,7 @@ mod tests {
         let newer = r#"{"crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 224}}"#;
         for text in [older, newer, "{}"] {
             let read = parse(text, Some(224)).unwrap();
-            assert_eq!((read.mean[0], read.std[2]), (0.481_454_66, 0.275_777_11));
+            assert_eq!((read.mean[0], read.std[2]), (0.481_454_66, 0.275_777_1));
             assert_eq!((read.size, read.filter), (Some(224), Filter::Bicubic));
         }
     }

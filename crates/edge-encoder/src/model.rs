@@ -125,7 +125,10 @@ impl Encoders {
             self.image.take();
         }
         let tower = files::file(env, &self.model.text.tower).await?;
-        let tokens = files::file(env, &self.model.text.tokens).await?;
+        let tokens = match self.model.text.tokens() {
+            Some(tokens) => Some(files::file(env, tokens).await?),
+            None => None,
+        };
         let encoder = TextEncoder::new(&self.model, tower, tokens).map_err(unusable)?;
         let encoder = Rc::new(encoder);
         self.text.replace(Some(Rc::clone(&encoder)));
@@ -153,7 +156,7 @@ impl Encoders {
     }
 
     fn text_bytes(&self) -> u64 {
-        self.model.text.tower.bytes + self.model.text.tokens.bytes
+        self.model.text.tower.bytes + self.model.text.tokens().map_or(0, |tokens| tokens.bytes)
     }
 
     fn image_bytes(&self) -> u64 {

@@ -96,9 +96,10 @@ fn wasm_lints() -> Result<()> {
 
 /// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries, and
 /// what it fetches may be damaged.
-const WASM_TESTS: [&str; 7] = [
+const WASM_TESTS: [&str; 8] = [
     "bundle_format",
     "clip_goldens",
+    "clip_import",
     "damaged_bundle",
     "trees_format",
     "trees_import",

@@ -120,6 +120,18 @@ impl FileDigest {
         self.bytes += bytes.len() as u64;
         self.hash.update(bytes);
     }
+
+    /// How many bytes came.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// SHA-256 of what came, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
 }
 
 /// A bundle's name: the first 16 hexadecimal digits of its manifest's SHA-256.

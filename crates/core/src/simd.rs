@@ -8,7 +8,20 @@
 #[cfg(target_arch = "wasm32")]
 pub use wasm::{load, repeat, widen};
 #[cfg(target_arch = "x86_64")]
-pub use x86::{float_products, products};
+pub use x86::{float_products, products, wide};
+
+/// What [`wide`] runs. No closure: that would be compiled for any machine, and called.
+pub trait Work {
+    /// To be inlined always, with all that it calls.
+    fn run(self);
+}
+
+/// Runs work.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub fn wide(work: impl Work) {
+    work.run();
+}
 
 #[cfg(target_arch = "wasm32")]
 mod wasm {
@@ -51,6 +64,7 @@ mod wasm {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use super::Work;
     use crate::clip::tower::kernel::{COLUMNS, ROWS, plain_float_products};
     use core::arch::x86_64::{
         __m256i, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_madd_epi16, _mm256_set1_epi32,
@@ -121,6 +135,21 @@ mod x86 {
             }
         }
         [e, f, g, h].map(bytemuck::cast)
+    }
+
+    /// Runs work as it is compiled for AVX2, where the machine has it: the same operations in the same order, more of them at
+    /// a time.
+    #[inline]
+    pub fn wide(work: impl Work) {
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(work: impl Work) {
+            work.run();
+        }
+        match is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2.
+            true => unsafe { with_avx2(work) },
+            false => work.run(),
+        }
     }
 
     /// Sums of four rows of floats with eight columns; `None` on machines without AVX2.

@@ -238,7 +238,7 @@ fn a_config_of_another_model_is_refused_by_the_field() {
         ),
         ("vision_config", "patch_size", json!(7), "patch_size"),
         ("vision_config", "patch_size", json!(0), "patch_size"),
-        ("vision_config", "image_size", json!(1u64 << 40), "image_size"),
+        ("vision_config", "image_size", json!(1_000_000), "image_size"),
         (
             "vision_config",
             "hidden_size",

@@ -2,6 +2,7 @@
 
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::model::{FILE_NAME, Model, ModelFile};
+use recsys_core::clip::picture::Picture;
 use recsys_core::clip::tower::Scratch;
 use recsys_core::clip::{ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
@@ -69,14 +70,15 @@ impl Towers {
         vector.map_err(|e| Fault::Input(e.to_string()))
     }
 
-    /// A picture's vector, from 8-bit RGB.
-    pub async fn encode_image(
-        &self,
-        env: &Env,
-        (rgb, width, height): (Vec<u8>, u32, u32),
-    ) -> Result<Vec<f32>, Fault> {
+    /// A picture's vector.
+    pub async fn encode_image(&self, env: &Env, picture: &Picture) -> Result<Vec<f32>, Fault> {
         let image = self.image(env).await?;
-        let vector = image.encode(&rgb, width, height, &mut self.scratch.borrow_mut());
+        let vector = image.encode(
+            &picture.rgb,
+            picture.width,
+            picture.height,
+            &mut self.scratch.borrow_mut(),
+        );
         vector.map_err(|e| Fault::Input(e.to_string()))
     }
 

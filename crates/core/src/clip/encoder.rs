@@ -3,9 +3,10 @@
 use super::model::{ImageTower, Model};
 #[cfg(feature = "onnx")]
 use super::onnx::Graph;
+use super::passages;
 use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
-use super::tokenizer::ClipTokenizer;
+use super::tokenizer::{ClipTokenizer, END, START};
 use super::tower::{Scratch, Tower};
 use crate::bytes::{AlignedBytes, FormatError};
 use crate::vector::UnitVector;
@@ -146,12 +147,62 @@ impl TextEncoder {
         Ok(with(Engine::Tower(Box::new(tower))))
     }
 
-    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has.
+    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has; what is behind the context is cut.
     ///
     /// # Errors
     /// The model knows no word of the text, or the graph fails.
     pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
-        let rows = self.rows(text)?;
+        // Tokens without a row are left out before the cut to the context, so that they cost no room.
+        let mut ids = self.known(text);
+        ids.truncate(self.room());
+        if ids.is_empty() {
+            return Err(no_known_word(text));
+        }
+        self.run(&ids, scratch)
+    }
+
+    /// A unit vector of a text of any length: the mean direction of at most `most` passages of whole sentences, each as long as
+    /// the context allows, weighed by their tokens. What comes behind them is left out.
+    ///
+    /// # Errors
+    /// The model knows no word of the text, its passages cancel each other out, or the graph fails.
+    pub fn encode_long(&self, text: &str, most: usize, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let sentences = passages::sentences(text).map(|sentence| self.known(sentence));
+        let mut sum = vec![0f32; self.dim];
+        let passages = passages::pack(sentences.filter(|ids| !ids.is_empty()), self.room(), most);
+        for ids in &passages {
+            let vector = self.run(ids, scratch)?;
+            sum.iter_mut()
+                .zip(vector)
+                .for_each(|(s, v)| *s += v * ids.len() as f32);
+        }
+        if passages.is_empty() {
+            return Err(no_known_word(text));
+        }
+        unit(TowerName::Text, sum, self.dim)
+    }
+
+    /// Tokens that fit between the first and the last.
+    fn room(&self) -> usize {
+        self.context.saturating_sub(2).max(1)
+    }
+
+    /// The text's tokens that have a row, without the first and the last.
+    fn known(&self, text: &str) -> Vec<u32> {
+        let ids = self.tokenizer.encode(text, usize::MAX);
+        let inner = ids.get(1..ids.len() - 1).unwrap_or_default();
+        inner
+            .iter()
+            .copied()
+            .filter(|id| self.table.contains(*id))
+            .collect()
+    }
+
+    fn run(&self, ids: &[u32], scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let mut rows = Vec::new();
+        for id in std::iter::once(START).chain(ids.iter().copied()).chain([END]) {
+            self.table.append(id, &mut rows);
+        }
         let output = match &self.engine {
             Engine::Tower(tower) => tower.encode_tokens(&rows, scratch).unwrap_or_default(),
             #[cfg(feature = "onnx")]
@@ -162,27 +213,10 @@ impl TextEncoder {
         };
         unit(TowerName::Text, output, self.dim)
     }
+}
 
-    /// The rows of the text's tokens.
-    fn rows(&self, text: &str) -> Result<Vec<f32>, ClipError> {
-        let ids = self.tokenizer.encode(text, usize::MAX);
-        // Tokens without a row are left out before the cut to the context, so that they cost no room.
-        let mut rows = Vec::new();
-        let mut known = 0;
-        let (body, end) = ids.split_at(ids.len() - 1);
-        for id in body {
-            if known + 1 < self.context && self.table.append(*id, &mut rows) {
-                known += 1;
-            }
-        }
-        if known < 2 {
-            return Err(ClipError::NoKnownWord(text.chars().take(80).collect()));
-        }
-        for id in end {
-            self.table.append(*id, &mut rows);
-        }
-        Ok(rows)
-    }
+fn no_known_word(text: &str) -> ClipError {
+    ClipError::NoKnownWord(text.chars().take(80).collect())
 }
 
 /// Pictures into vectors.

@@ -25,9 +25,9 @@ pub struct Cache {
 pub struct Key(Sha256);
 
 impl Key {
-    /// Of one kind of files; the kind's name has the version of their form.
+    /// Of one kind of files, as this version of the command makes them.
     pub fn of(kind: &str) -> Self {
-        Self(Sha256::new()).with(kind)
+        Self(Sha256::new()).with(env!("CARGO_PKG_VERSION")).with(kind)
     }
 
     /// With one more part.
@@ -215,10 +215,10 @@ mod tests {
     fn what_was_kept_is_found_and_damage_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path()).unwrap();
-        let key = || Key::of("test 1").with("a").with("bc");
+        let key = || Key::of("test").with("a").with("bc");
         let path = keep(&cache, key, b"content");
         assert!(matches!(cache.get(key(), text), Lookup::Found(found) if found == "content"));
-        let other = Key::of("test 1").with("ab").with("c");
+        let other = Key::of("test").with("ab").with("c");
         assert!(matches!(cache.get(other, text), Lookup::Missing(_)));
         let whole = fs::read(&path).unwrap();
         for damaged in [

@@ -1,8 +1,8 @@
 //! Key frames of a video.
 //!
 //! Short videos are decoded whole: a frame is taken where a scene begins, and where none was taken for some time. Of longer ones
-//! only the frames that stand alone in the stream are decoded, and a film is asked for such frames at even distances. So time
-//! and memory do not grow with the length of the file.
+//! only the frames that stand alone in the stream are decoded, and a film is asked for some of those, spread over its length. So
+//! time and memory do not grow with the length of the file.
 
 use super::choose::{Candidate, choose, thin};
 use super::probe::{SAFE, Stream, cause, input, probe};
@@ -25,6 +25,8 @@ const FILM: f64 = 1200.0;
 const SMALL_FILE: u64 = 8 << 20;
 /// Memory for frames to choose from, in bytes, where the frames asked for need no more.
 const MEMORY: usize = 64 << 20;
+/// The golden ratio's fraction, whose multiples spread evenly.
+const GOLDEN: f64 = 0.618_033_988_749_895;
 /// The most bytes of a frame.
 const MAX_FRAME_BYTES: f64 = (24u64 << 20) as f64;
 
@@ -197,7 +199,9 @@ impl Video<'_> {
         let mut held: Vec<(f64, Candidate)> = Vec::new();
         let (mut late, mut said) = (false, None);
         for part in 0..parts {
-            let at = (part as f64 + 0.5) / parts as f64 * seconds;
+            // Not at equal distances: what repeats in a video, such as its chapters' openings, would be met each time.
+            let within = 0.25 + 0.5 * (part as f64 * GOLDEN).fract();
+            let at = (part as f64 + within) / parts as f64 * seconds;
             let weight = (seconds / parts as f64) as f32;
             let ended = self.decode(Pass::At(at), &mut |picture, mark| {
                 let time = at + mark.seconds.unwrap_or(0.0);
@@ -269,7 +273,7 @@ impl Video<'_> {
             Pass::At(_) => "gte(scene,0)".to_owned(),
             _ => {
                 let parts = 3 * self.options.frames;
-                let gap = self.stream.facts.seconds.map_or(0.5, |s| s / parts as f64);
+                let gap = self.stream.facts.seconds.map_or(0.25, |s| s / parts as f64);
                 format!("isnan(prev_selected_t)+gte(t-prev_selected_t,{gap:.6})+gt(scene,{SCENE})")
             }
         };

@@ -170,7 +170,9 @@ fn card(video: &Video, duration_s: f32, made_of: Option<&MadeOf>) -> String {
         }
     }
     if duration_s.is_finite() {
-        card.insert("durationSeconds".to_owned(), Value::from(duration_s));
+        // The shortest number that is the same f32.
+        let shortest = duration_s.to_string().parse::<f64>().ok();
+        card.insert("durationSeconds".to_owned(), shortest.into());
     }
     if let Some(made_of) = made_of.and_then(|made_of| serde_json::to_value(made_of).ok()) {
         card.insert("madeOf".to_owned(), made_of);

@@ -15,6 +15,9 @@ use std::io::Cursor;
 use std::path::Path;
 use std::time::Duration;
 
+/// The kinds of what is kept. Their numbers rise where the same input gives another vector than before.
+const TEXT: &str = "text 1";
+const FRAMES: &str = "frames 1";
 /// Passages of a description that are encoded, each as long as the model's context.
 const PASSAGES: usize = 4;
 
@@ -139,10 +142,7 @@ impl Encoder {
         scratch: &mut Scratch,
         from_cache: &mut bool,
     ) -> Result<Option<Vec<f32>>> {
-        let key = Key::of("text 1")
-            .with(&self.model)
-            .with([passages as u8])
-            .with(text);
+        let key = Key::of(TEXT).with(&self.model).with([passages as u8]).with(text);
         let place = match self.cache.get(key, floats) {
             Lookup::Found(vector) => return Ok(Some(vector).filter(|vector| !vector.is_empty())),
             Lookup::Missing(place) => place,
@@ -165,7 +165,7 @@ impl Encoder {
     /// What is seen in a medium, out of the cache where it is there.
     fn seen(&self, path: &Path, scratch: &mut Scratch, from_cache: &mut bool) -> Result<Seen> {
         let content = self.content(path)?;
-        let key = Key::of("frames 1")
+        let key = Key::of(FRAMES)
             .with(&self.model)
             .with((self.options.frames as u64).to_le_bytes())
             .with(content);
@@ -189,7 +189,7 @@ impl Encoder {
         };
         match self
             .cache
-            .get(Key::of("state 1").with(state), |bytes| bytes.try_into().ok())
+            .get(Key::of("state").with(state), |bytes| bytes.try_into().ok())
         {
             Lookup::Found(content) => Ok(content),
             Lookup::Missing(place) => {
@@ -333,4 +333,69 @@ fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
     };
     let floats: Vec<f32> = chunks.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect();
     floats.iter().all(|v| v.is_finite()).then_some(floats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(list: &[(f32, [f32; 2])]) -> Vec<(f32, Vec<f32>)> {
+        list.iter().map(|(share, v)| (*share, v.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_missing_text_passes_its_share_to_the_rest() {
+        let direction = |x: f32, y: f32| {
+            let length = x.hypot(y);
+            [x / length, y / length]
+        };
+        let close = |found: Vec<f32>, expected: [f32; 2]| {
+            assert!(
+                found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6),
+                "{found:?} {expected:?}"
+            );
+        };
+        let mixed = mix(&parts(&[(0.6, [1.0, 0.0]), (0.3, [0.0, 1.0])])).unwrap();
+        close(mixed, direction(2.0, 1.0));
+        close(mix(&parts(&[(0.6, [0.0, 1.0])])).unwrap(), [0.0, 1.0]);
+        // All for texts, and none that says anything: the frames.
+        close(mix(&parts(&[(0.0, [0.0, 1.0])])).unwrap(), [0.0, 1.0]);
+        close(
+            mix(&parts(&[(0.0, [0.0, 1.0]), (1.0, [1.0, 0.0])])).unwrap(),
+            [1.0, 0.0],
+        );
+        assert!(mix(&parts(&[(0.5, [0.0, 1.0]), (0.5, [0.0, -1.0])])).is_err());
+    }
+
+    #[test]
+    fn what_was_seen_reads_back_the_same_and_other_bytes_do_not() {
+        let seen = Seen {
+            vector: vec![0.6, -0.8],
+            frames: 3,
+            cuts: 1,
+            still: Some(RgbImage::from_fn(5, 4, |x, y| {
+                image::Rgb([x as u8 * 50, y as u8 * 60, 7])
+            })),
+            facts: Facts {
+                seconds: Some(2.5),
+                title: Some("ü".to_owned()),
+                description: None,
+                created: None,
+                fault: Some(Fault {
+                    what: "cut".to_owned(),
+                    passing: false,
+                }),
+            },
+        };
+        let bytes = seen.to_bytes().unwrap();
+        assert_eq!(Seen::parse(&bytes), Some(seen));
+        for cut in 0..bytes.len() {
+            // Without its still it is whole; such a file is not written, and its hash would not be this one's.
+            let read = Seen::parse(&bytes[..cut]);
+            assert!(read.is_none_or(|seen| seen.still.is_none()), "{cut}");
+        }
+        let mut huge = bytes;
+        huge[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(Seen::parse(&huge), None);
+    }
 }

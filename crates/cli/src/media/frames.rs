@@ -27,8 +27,10 @@ const SMALL_FILE: u64 = 8 << 20;
 const MEMORY: usize = 64 << 20;
 /// The golden ratio's fraction, whose multiples spread evenly.
 const GOLDEN: f64 = 0.618_033_988_749_895;
-/// The most bytes of a frame.
-const MAX_FRAME_BYTES: f64 = (24u64 << 20) as f64;
+/// How often the model's side goes into the shorter side of a frame, at most.
+const REDUCED_TO: u64 = 3;
+/// The most pixels of a frame.
+const MAX_FRAME_PIXELS: u64 = 16 << 20;
 
 const LATE: &str = "ffmpeg took too long, give it more with --media-timeout SECONDS";
 
@@ -89,14 +91,15 @@ pub fn key_frames(
     })
 }
 
-/// Width and height in which ffmpeg gives the frames: as a viewer sees them, and so that the model's own reduction, which
-/// comes last, is by at least two.
+/// Width and height in which ffmpeg gives the frames: as a viewer sees them, reduced so far that the model's own reduction, which
+/// comes last, is still by [`REDUCED_TO`]. The longer side is rounded down, as the model does, so that its crop is the same.
 fn frame_size(stream: &Stream, side: u32) -> (u32, u32) {
-    let (width, height) = (f64::from(stream.width), f64::from(stream.height));
-    let shorter = 2.0 * f64::from(side.max(1)) / width.min(height);
-    let bytes = (MAX_FRAME_BYTES / (width * height * 3.0)).sqrt();
-    let scale = shorter.min(bytes).min(1.0);
-    let scaled = |length: f64| ((length * scale).round() as u32).max(1);
+    let (width, height) = (u64::from(stream.width), u64::from(stream.height));
+    let shorter = width.min(height).max(1);
+    // Only where one side is many times the other do the bytes of a frame come first.
+    let fits = (MAX_FRAME_PIXELS * shorter / width.max(height)).isqrt();
+    let shown = shorter.min(u64::from(side.max(1)) * REDUCED_TO).min(fits.max(1));
+    let scaled = |length: u64| u32::try_from((length * shown / shorter).max(1)).unwrap_or(u32::MAX);
     (scaled(width), scaled(height))
 }
 
@@ -117,8 +120,8 @@ impl Video<'_> {
         let pixels = |seconds: f64| self.stream.rate.unwrap_or(30.0) * seconds * self.stream.pixels as f64;
         let few = self.options.frames.div_ceil(2);
         match facts.seconds {
-            Some(seconds) if pixels(seconds) <= WHOLE => self.pass(Pass::Whole),
             Some(seconds) if seconds > FILM => self.film(seconds),
+            Some(seconds) if pixels(seconds) <= WHOLE => self.pass(Pass::Whole),
             None if std::fs::metadata(self.path)?.len() <= SMALL_FILE => self.pass(Pass::Whole),
             known => {
                 let whole_at_last = known.is_some_and(|seconds| pixels(seconds) <= WHOLE_AT_LAST);
@@ -345,4 +348,51 @@ fn next_mark(program: &Program, said: &mut Option<String>) -> Next<Mark> {
 fn complaint(line: String) -> Option<String> {
     let mark = line.is_empty() || line.starts_with("frame:") || line.starts_with("lavfi.");
     (!mark).then(|| cause(&line).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::probe::Stream;
+    use super::*;
+
+    fn size(width: u32, height: u32, side: u32) -> (u32, u32) {
+        let stream = Stream {
+            width,
+            height,
+            pixels: 0,
+            rate: None,
+            bt709: false,
+            facts: Facts::default(),
+        };
+        frame_size(&stream, side)
+    }
+
+    #[test]
+    fn frames_are_reduced_as_the_model_would() {
+        assert_eq!(size(1280, 720, 64), (341, 192));
+        assert_eq!(size(720, 1280, 224), (672, 1194));
+        assert_eq!(size(160, 90, 64), (160, 90));
+        assert_eq!(size(1, 5000, 64), (1, 5000));
+        // What the model makes of the reduced picture has the sides of what it makes of the whole.
+        for (width, height) in [(1920, 1080), (1279, 719), (1000, 333), (854, 480), (2000, 999)] {
+            let (w, h) = size(width, height, 64);
+            assert_eq!((h, 64 * w / h), (192, 64 * width / height));
+        }
+    }
+
+    #[test]
+    fn no_frame_is_larger_than_its_limit() {
+        for (width, height) in [
+            (u32::MAX, 1),
+            (32_768, 2_000),
+            (20_000, 20_000),
+            (1, 1),
+            (70_000, 4_000),
+        ] {
+            let (w, h) = size(width, height, 1024);
+            assert!(
+                w >= 1 && h >= 1 && u64::from(w) * u64::from(h) <= MAX_FRAME_PIXELS + u64::from(w.max(h))
+            );
+        }
+    }
 }

@@ -12,7 +12,7 @@ pub use recsys_core::clip::picture::Picture;
 
 use anyhow::{Context, Result, bail, ensure};
 use recsys_core::clip::picture::{PictureError, PictureLimits, is_picture};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -75,13 +75,9 @@ pub fn key_frames(
     take: &mut dyn FnMut(Frame) -> Result<()>,
 ) -> Result<Facts> {
     let at = || path.display().to_string();
-    let found = std::fs::metadata(path)
-        .with_context(|| format!("{}: no such file; check `contentUrl` in the catalogue", at()))?;
-    if found.is_dir() {
+    if check(path)?.is_dir() {
         return folder(path, options, take).map(|()| Facts::default());
     }
-    ensure!(found.is_file(), "{}: expected a file or a folder", at());
-    ensure!(found.len() > 0, "{}: the file is empty; copy it again", at());
     let refused = match still(path)? {
         Ok(picture) => {
             take(Frame {
@@ -100,6 +96,28 @@ pub fn key_frames(
         Some(refused) => read.map_err(|error| error.context(refused).context(at())),
         None => read.with_context(at),
     }
+}
+
+/// Refuses what is neither a folder nor a file with something in it.
+///
+/// # Errors
+/// It is missing, empty, or something else.
+pub fn check(path: &Path) -> Result<Metadata> {
+    let at = || path.display().to_string();
+    let found = std::fs::metadata(path);
+    let found =
+        found.with_context(|| format!("{}: no such file; check `contentUrl` in the catalogue", at()))?;
+    ensure!(
+        found.is_file() || found.is_dir(),
+        "{}: expected a file or a folder",
+        at()
+    );
+    ensure!(
+        found.is_dir() || found.len() > 0,
+        "{}: the file is empty; copy it again",
+        at()
+    );
+    Ok(found)
 }
 
 /// Decodes a picture file, or one of another format through ffmpeg.

@@ -183,6 +183,8 @@ impl Encoder {
 
     /// The hash of a medium's content, which is read anew only where its state has changed.
     fn content(&self, path: &Path) -> Result<[u8; 32]> {
+        // A pipe, say, would be read for ever.
+        media::check(path)?;
         let hash = || media::content_hash(path);
         let Some(state) = state_of(path) else {
             return hash();
@@ -389,8 +391,9 @@ mod tests {
         };
         let bytes = seen.to_bytes().unwrap();
         assert_eq!(Seen::parse(&bytes), Some(seen));
-        for cut in 0..bytes.len() {
-            // Without its still it is whole; such a file is not written, and its hash would not be this one's.
+        // A PNG is whole without its last chunk, of twelve bytes.
+        for cut in 0..bytes.len() - 16 {
+            // Without a still it is whole; such a file is not written, and its hash would not be this one's.
             let read = Seen::parse(&bytes[..cut]);
             assert!(read.is_none_or(|seen| seen.still.is_none()), "{cut}");
         }

@@ -198,7 +198,7 @@ impl Video<'_> {
 
     /// Frames at even distances of a long video.
     fn film(&mut self, seconds: f64) -> Result<Vec<Candidate>> {
-        let parts = (3 * self.options.frames).clamp(24, self.options.frames.max(96));
+        let parts = (2 * self.options.frames).clamp(16, self.options.frames.max(64));
         let mut held: Vec<(f64, Candidate)> = Vec::new();
         let (mut late, mut said) = (false, None);
         for part in 0..parts {

@@ -141,7 +141,7 @@ impl Cache {
                 eprintln!(
                     "warning: {}: the cache cannot be written: {error:#}",
                     path.display()
-                )
+                );
             });
         }
     }

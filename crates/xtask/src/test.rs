@@ -17,7 +17,7 @@ pub(crate) struct Args {
 /// have tract compiled once more.
 const NATIVE: [&str; 3] = ["recsys-core", "recsys-world", "recsys-cli"];
 /// Features of the core that only some crates turn on.
-const CORE_FEATURES: &str = "recsys-core/onnx,recsys-core/import,recsys-core/statistics";
+const CORE_FEATURES: &str = "recsys-core/onnx,recsys-core/import,recsys-core/pictures,recsys-core/statistics";
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -3,9 +3,10 @@
 use super::model::{ImageTower, Model, TextInput};
 #[cfg(feature = "onnx")]
 use super::onnx::Graph;
+use super::passages;
 use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
-use super::tokenizer::{END, tokenize};
+use super::tokenizer::{END, START, tokenize};
 use super::tower::{Scratch, Tower};
 use crate::bytes::{AlignedBytes, FormatError};
 use crate::vector::UnitVector;
@@ -153,47 +154,85 @@ impl TextEncoder {
         })
     }
 
-    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has, unless the model wants padding.
+    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has, unless the model wants padding; what is
+    /// behind the context is cut.
     ///
     /// # Errors
     /// The model knows no word of the text, or the graph fails.
     pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
-        let output = match &self.engine {
-            TextEngine::Tower(table, tower) => tower
-                .encode_tokens(&self.rows(table, text)?, scratch)
-                .unwrap_or_default(),
-            #[cfg(feature = "onnx")]
-            TextEngine::Rows(table, graph) => graph.run(&self.rows(table, text)?)?,
-            #[cfg(feature = "onnx")]
-            TextEngine::Ids(graph) => {
-                let ids = tokenize(text, self.context);
-                match ids.len() {
-                    0..3 => return Err(no_known_word(text)),
-                    _ => graph.run_ids(&ids)?,
-                }
-            }
-        };
-        unit(TowerName::Text, output, self.dim)
+        // Tokens without a row are left out before the cut to the context, so that they cost no room.
+        let mut ids = self.known(text);
+        ids.truncate(self.room());
+        if ids.is_empty() {
+            return Err(no_known_word(text));
+        }
+        self.run(&ids, scratch)
     }
 
-    /// The rows of the text's tokens.
-    fn rows(&self, table: &TokenTable, text: &str) -> Result<Vec<f32>, ClipError> {
+    /// A unit vector of a text of any length: the mean direction of at most `most` passages of whole sentences, each as long as
+    /// the context allows, weighed by their tokens. What comes behind them is left out.
+    ///
+    /// # Errors
+    /// The model knows no word of the text, its passages cancel each other out, or the graph fails.
+    pub fn encode_long(&self, text: &str, most: usize, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let sentences = passages::sentences(text).map(|sentence| self.known(sentence));
+        let mut sum = vec![0f32; self.dim];
+        let passages = passages::pack(sentences.filter(|ids| !ids.is_empty()), self.room(), most);
+        for ids in &passages {
+            let vector = self.run(ids, scratch)?;
+            sum.iter_mut()
+                .zip(vector)
+                .for_each(|(s, v)| *s += v * ids.len() as f32);
+        }
+        if passages.is_empty() {
+            return Err(no_known_word(text));
+        }
+        unit(TowerName::Text, sum, self.dim)
+    }
+
+    /// Tokens that fit between the first and the last.
+    fn room(&self) -> usize {
+        self.context.saturating_sub(2).max(1)
+    }
+
+    /// The token table, where the tower reads one's rows.
+    const fn table(&self) -> Option<&TokenTable> {
+        match &self.engine {
+            TextEngine::Tower(table, _) => Some(table),
+            #[cfg(feature = "onnx")]
+            TextEngine::Rows(table, _) => Some(table),
+            #[cfg(feature = "onnx")]
+            TextEngine::Ids(_) => None,
+        }
+    }
+
+    /// The text's tokens that the model knows, without the first and the last.
+    fn known(&self, text: &str) -> Vec<u32> {
         let ids = tokenize(text, usize::MAX);
         // The vector is that of the first end token, which a text may have written out.
         let body = ids.split(|id| *id == END).next().unwrap_or_default();
-        // Tokens without a row are left out before the cut to the context, so that they cost no room.
-        let mut rows = Vec::new();
-        let mut known = 0;
-        for id in body {
-            if known + 1 < self.context && table.append(*id, &mut rows) {
-                known += 1;
+        let known = |id: &u32| self.table().is_none_or(|table| table.contains(*id));
+        body.iter().skip(1).copied().filter(known).collect()
+    }
+
+    /// The vector of tokens between the first and the last.
+    fn run(&self, ids: &[u32], scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let ids = std::iter::once(START).chain(ids.iter().copied()).chain([END]);
+        let rows = |table: &TokenTable| {
+            let mut rows = Vec::new();
+            for id in ids.clone() {
+                table.append(id, &mut rows);
             }
-        }
-        if known < 2 {
-            return Err(no_known_word(text));
-        }
-        table.append(END, &mut rows);
-        Ok(rows)
+            rows
+        };
+        let output = match &self.engine {
+            TextEngine::Tower(table, tower) => tower.encode_tokens(&rows(table), scratch).unwrap_or_default(),
+            #[cfg(feature = "onnx")]
+            TextEngine::Rows(table, graph) => graph.run(&rows(table))?,
+            #[cfg(feature = "onnx")]
+            TextEngine::Ids(graph) => graph.run_ids(&ids.collect::<Vec<_>>())?,
+        };
+        unit(TowerName::Text, output, self.dim)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::preprocess::Filter;
 pub use crate::manifest::FileEntry as ModelFile;
-use crate::manifest::ManifestError;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -144,9 +143,6 @@ pub enum ModelError {
     /// Not JSON of the right form.
     #[error("model.json: {0}; expected the manifest of a model directory, see docs/models.md")]
     Json(#[from] serde_json::Error),
-    /// The entry of a file.
-    #[error("model.json: {0}")]
-    File(#[from] ManifestError),
     /// A field outside its limits.
     #[error("model.json: {field}: expected {expected}, found {found}")]
     Field {
@@ -201,7 +197,13 @@ impl Model {
         )?;
         let files = [&model.image.tower, &model.text.tower];
         for file in files.into_iter().chain(model.text.tokens()) {
-            file.validate()?;
+            if let Some((field, expected, found)) = file.fault() {
+                return Err(ModelError::Field {
+                    field,
+                    expected,
+                    found,
+                });
+            }
         }
         Ok(model)
     }
@@ -213,7 +215,7 @@ mod tests {
 
     /// A manifest with this text tower.
     fn with(text: &str) -> Result<TextInput, String> {
-        let file = r#""file": "a", "sha256": "b", "bytes": 1"#;
+        let file = r#""file": "a", "sha256": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", "bytes": 1"#;
         let image = format!(r#"{{ {file}, "size": 8, "mean": [0, 0, 0], "std": [1, 1, 1] }}"#);
         let text = format!(r#"{{ {file}, "context": 77, {text} }}"#);
         let manifest = format!(r#"{{ "name": "m", "dim": 8, "image": {image}, "text": {text} }}"#);
@@ -222,7 +224,7 @@ mod tests {
         Ok(model.text.input)
     }
 
-    const TOKENS: &str = r#""unknown_tokens": "drop", "tokens": { "file": "t", "sha256": "c", "bytes": 2 }"#;
+    const TOKENS: &str = r#""unknown_tokens": "drop", "tokens": { "file": "t", "sha256": "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc", "bytes": 2 }"#;
 
     #[test]
     fn a_text_tower_reads_rows_or_ids() {

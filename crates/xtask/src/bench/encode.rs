@@ -186,7 +186,7 @@ fn compare(what: &str, tower: &str, peers: &mut [Peer]) -> Result<()> {
     for (peer, vector) in peers.iter().skip(1).zip(others) {
         let cosine = dot(ours, vector) / (dot(ours, ours) * dot(vector, vector)).sqrt();
         eprintln!("{what}: cosine {cosine:.5} with {}", peer.name);
-        if !(cosine >= LEAST_COSINE) {
+        if cosine.is_nan() || cosine < LEAST_COSINE {
             bail!("{what}: {} gives another vector, cosine {cosine}", peer.name);
         }
     }

@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::files;
 use recsys_core::clip::model::{FILE_NAME, Model};
 use recsys_core::clip::picture::{Picture, PictureLimits};
-use recsys_core::clip::tower::Scratch;
+use recsys_core::clip::tower::{MOST_IN_WASM, Scratch};
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
 use std::cell::{Cell, RefCell};
@@ -12,8 +12,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use worker::{Date, Delay, Env};
 
-/// The most bytes of files that are held: what is left of 96 MiB is for code and for what is computed.
-const MOST_HELD: u64 = 86 << 20;
+/// The most bytes of files of one tower: what is left of [`MOST_IN_WASM`] is for code and for what is computed.
+const MOST_OF_ONE: u64 = MOST_IN_WASM - (10 << 20);
+/// The most bytes of files of both towers, if both are to be held: a picture wants room too.
+const MOST_OF_BOTH: u64 = 72 << 20;
 /// The most bytes of files and of a picture that is being decoded, in an isolate of 128 MB.
 const MOST_MEMORY: u64 = 108 << 20;
 /// A load that takes longer was cut off with its request; another request may start over, in milliseconds.
@@ -177,15 +179,15 @@ impl Encoders {
     }
 
     fn fit_together(&self) -> bool {
-        self.text_bytes() + self.image_bytes() <= MOST_HELD
+        self.text_bytes() + self.image_bytes() <= MOST_OF_BOTH
     }
 
     /// Whether a tower fits beside the other one.
     fn fits(&self, tower: &str, bytes: u64) -> Result<bool, Fault> {
-        match bytes <= MOST_HELD {
+        match bytes <= MOST_OF_ONE {
             true => Ok(self.fit_together()),
             false => Err(Fault::Model(format!(
-                "{tower} tower: {bytes} bytes, and a worker holds {MOST_HELD}; take a smaller model (docs/models.md)"
+                "{tower} tower: {bytes} bytes, and a worker has room for {MOST_OF_ONE}; take a smaller model (docs/models.md)"
             ))),
         }
     }

@@ -2,8 +2,9 @@
 
 use super::write::{About, Part, Parts, check_replaceable, write};
 use anyhow::{Context, Result, bail};
+use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::import::{Files, Imported, OnnxFiles, hugging_face, onnx_pair};
-use recsys_core::clip::tower::Activation;
+use recsys_core::clip::tower::{Activation, MOST_IN_WASM, Tower};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -149,12 +150,36 @@ fn from_weights(dir: &Path, out: &Path, name: &str, about: &About) -> Result<Str
     .with_context(|| dir.display().to_string())?;
     write(out, &towers(&model), name, about)?;
     Ok(format!(
-        "{} dimensions; image tower {}, text tower {} and {} of tokens; runs natively, at the edge and in the browser",
+        "{} dimensions; image tower {}, text tower {} and {} of tokens; {}",
         model.dim,
         megabytes(model.image.len()),
         megabytes(model.text.len()),
         megabytes(model.tokens.len()),
+        where_it_runs(&model)?,
     ))
+}
+
+/// Where there is memory enough for each tower.
+fn where_it_runs(model: &Imported) -> Result<String> {
+    let peak = |tower: &AlignedBytes, more: usize| -> Result<u64> {
+        let shape = *Tower::open(tower.clone())?.shape();
+        Ok(shape.peak_bytes((tower.len() + more) as u64))
+    };
+    let towers = [
+        ("image", peak(&model.image, 0)?),
+        ("text", peak(&model.text, model.tokens.len())?),
+    ];
+    let mebibytes = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+    let peaks = towers
+        .map(|(name, peak)| format!("{name} tower {}", mebibytes(peak)))
+        .join(", ");
+    let most = mebibytes(MOST_IN_WASM);
+    Ok(match towers.into_iter().find(|(_, peak)| *peak > MOST_IN_WASM) {
+        None => format!("runs natively, at the edge and in the browser (at most {peaks}, of {most})"),
+        Some((name, _)) => format!(
+            "runs natively alone: at the edge and in the browser there are {most}, and the {name} tower may take more ({peaks})"
+        ),
+    })
 }
 
 fn towers(model: &Imported) -> Parts<'_> {

@@ -25,6 +25,9 @@ const LEAST_COSINE: f64 = 0.99;
 struct Bench {
     folder: PathBuf,
     wasm: PathBuf,
+    /// Our two sides natively: one tower, and pictures from their files.
+    native: [PathBuf; 2],
+    python: PathBuf,
     onnxruntime: String,
 }
 
@@ -44,6 +47,9 @@ pub(super) fn run() -> Result<Vec<Row>> {
     }
     for (tower, _) in TOWERS {
         rows.push(bench.first_vector(tower)?);
+    }
+    for shape in SHAPES {
+        rows.extend(bench.natively(shape)?);
     }
     Ok(rows)
 }
@@ -109,9 +115,25 @@ fn prepare() -> Result<Bench> {
         wasm::optimise(&copy, &["-O3"])?;
         Ok(copy)
     })?;
+    let native = ["encode", "pictures"].map(|name| wasm::target_dir().join("release/examples").join(name));
+    step("the encoder natively", || {
+        let mut build = cargo();
+        build.args([
+            "build",
+            "--quiet",
+            "--release",
+            "-p",
+            "recsys-core",
+            "--features",
+            "pictures",
+        ]);
+        exec(build.args(["--example", "encode", "--example", "pictures"]))
+    })?;
     Ok(Bench {
         folder,
         wasm,
+        native,
+        python,
         onnxruntime: onnxruntime_version()?,
     })
 }
@@ -140,6 +162,42 @@ impl Bench {
                 &mut web(".onnx"),
             )?,
         ])
+    }
+
+    /// Beside onnxruntime in Python: one picture and one text on one thread, and JPEGs on all cores.
+    fn natively(&self, shape: &str) -> Result<Vec<Row>> {
+        let folder = self.folder.join(shape);
+        let python = |suffix: &str, kind: &str| {
+            let mut python = Command::new(&self.python);
+            python
+                .arg("bench/encode/onnxruntime_native.py")
+                .arg(&folder)
+                .arg(suffix);
+            Peer::start(format!("onnxruntime in Python, {kind}"), &mut python)
+        };
+        let [encode, pictures] = &self.native;
+        let mut rows = Vec::new();
+        for (what, tower, program, times) in [
+            ("text of 16 tokens, natively, 1 thread", "text", encode, 20),
+            ("picture of 224×224, natively, 1 thread", "image", encode, 2),
+            (
+                "JPEG of 640×360, decoded and resized, natively, all cores",
+                "pictures",
+                pictures,
+                16,
+            ),
+        ] {
+            let what = format!("{shape}, {what}");
+            let mut peers = [
+                Peer::start("recsys", Command::new(program).arg(&folder))?,
+                python(".int8.onnx", "int8")?,
+                python(".onnx", "f32")?,
+            ];
+            compare(&what, tower, &mut peers)?;
+            let medians = step(&what, || interleave(&mut peers, tower, times))?;
+            rows.extend(against(&peers, &medians, &what)?);
+        }
+        Ok(rows)
     }
 
     /// From the start of a script to its first vector.

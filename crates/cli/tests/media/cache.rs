@@ -2,30 +2,6 @@
 
 use super::*;
 
-/// A catalogue of pictures, each of another colour scheme, that need no ffmpeg.
-fn catalogue(folder: &Folder, n: u32, name: impl Fn(u32) -> String) -> String {
-    let mut lines = String::new();
-    for i in 0..n {
-        let file = format!("{i}.png");
-        if !folder.path(&file).exists() {
-            let picture = image::RgbImage::from_fn(48, 32, |x, y| {
-                image::Rgb([
-                    (x * 5 + i * 40) as u8,
-                    (y * 7 + i * 20) as u8,
-                    ((x * y) / 6) as u8,
-                ])
-            });
-            picture.save(folder.path(&file)).unwrap();
-        }
-        let line = serde_json::json!({
-            "id": format!("v{i}"), "name": name(i), "contentUrl": file,
-            "description": "A red fox. It runs through the forest at night!",
-        });
-        lines.push_str(&format!("{line}\n"));
-    }
-    folder.write("videos.jsonl", lines)
-}
-
 #[test]
 fn a_second_run_encodes_what_has_changed_and_gives_the_same_bundle() {
     let folder = Folder::new();

@@ -4,12 +4,8 @@
 // Helpers of tests fail by panicking, as tests do.
 #![allow(clippy::unwrap_used)]
 
-mod cache;
 #[path = "../common/mod.rs"]
 mod common;
-mod faults;
-mod frames;
-mod kinds;
 
 use common::{Folder, assert_says, command, recsys, refused};
 use recsys_core::bytes::AlignedBytes;
@@ -168,4 +164,28 @@ const FRAMES_ALONE: [&str; 4] = ["--title-weight", "0", "--description-weight", 
 
 fn frames_of(card: &Value) -> u64 {
     card["madeOf"]["frames"].as_u64().unwrap()
+}
+
+/// A catalogue of pictures, each of another colour scheme, that need no ffmpeg.
+fn catalogue(folder: &Folder, n: u32, name: impl Fn(u32) -> String) -> String {
+    let mut lines = String::new();
+    for i in 0..n {
+        let file = format!("{i}.png");
+        if !folder.path(&file).exists() {
+            let picture = image::RgbImage::from_fn(48, 32, |x, y| {
+                image::Rgb([
+                    (x * 5 + i * 40) as u8,
+                    (y * 7 + i * 20) as u8,
+                    ((x * y) / 6) as u8,
+                ])
+            });
+            picture.save(folder.path(&file)).unwrap();
+        }
+        let line = serde_json::json!({
+            "id": format!("v{i}"), "name": name(i), "contentUrl": file,
+            "description": "A red fox. It runs through the forest at night!",
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    folder.write("videos.jsonl", lines)
 }

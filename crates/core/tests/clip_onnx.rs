@@ -51,7 +51,7 @@ fn files<'a>([image, text]: [&'a [u8]; 2], config: Option<&'a [u8]>) -> OnnxFile
 
 /// As `recsys model import` writes it.
 fn manifest(pair: &OnnxPair) -> Model {
-    let file = json!({ "file": "f", "sha256": "", "bytes": 0 });
+    let file = json!({ "file": "f", "sha256": "0".repeat(64), "bytes": 1 });
     let mut text = file.clone();
     text["context"] = json!(pair.context);
     text["input"] = json!("ids");

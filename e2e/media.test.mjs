@@ -174,7 +174,7 @@ test("on workerd a frame of a video finds it", { skip }, async () => {
   await isProblem(await client.post("/v1/search", film, "image/jpeg"), [422]);
 });
 
-/** Searches in a page: the first ids for each of the words and of the pictures (JPEG in base64), and how many requests that took. */
+/** Searches in a page, with pictures as JPEG in base64: the first ids for each, and how many requests that took. */
 async function searched({ words, pictures }) {
   const before = (await rec.sent()).length;
   const first = async (sought) => (await rec.search({ ...sought, k: 5 })).items.map(({ item }) => item.id);

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::{load, repeat, widen};
 #[cfg(target_arch = "x86_64")]
 pub use x86::{float_products, products, wide};
@@ -23,7 +23,7 @@ pub fn wide(work: impl Work) {
     work.run();
 }
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
     use core::arch::wasm32::{i16x8_load_extend_i8x8, v128, v128_load, v128_load32_splat};
 

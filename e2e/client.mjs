@@ -16,10 +16,10 @@ export class Client {
     return fetch(this.#url + path);
   }
 
-  /** Posts a value as JSON, or a string as it is. */
+  /** Posts a value as JSON, or a string or bytes as they are. */
   post(path, body, type = JSON_TYPE) {
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    return fetch(this.#url + path, { method: "POST", headers: { "content-type": type }, body: text });
+    const sent = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+    return fetch(this.#url + path, { method: "POST", headers: { "content-type": type }, body: sent });
   }
 
   recs(body) {

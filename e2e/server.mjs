@@ -1,6 +1,7 @@
 // Starts the built site on workerd, with the settings of wrangler.toml and wrangler.encoder.toml and no login.
 
 import { existsSync, statSync } from "node:fs";
+import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -114,6 +115,23 @@ export async function startWorker({ site, vars = {}, services = {}, assets }) {
     serviceBindings: { ...others, ...services, ...(assets && { ASSETS: answering(assets) }) },
   });
   return { url: started.url.origin, dispose: started.dispose };
+}
+
+/**
+ * Starts the encoder's worker alone.
+ * @param {string} model the model directory
+ * @param {{bucket?: boolean}} [options] whether its files come from an R2 bucket instead of static files
+ * @returns {Promise<{url: URL, dispose: () => Promise<void>}>}
+ */
+export async function startEncoder(model, { bucket = false } = {}) {
+  if (!bucket) return start(workerFrom("wrangler.encoder.toml", model));
+  const worker = await start({ ...workerFrom("wrangler.encoder.toml"), r2Buckets: { MODEL: "model" } });
+  const files = await worker.miniflare.getR2Bucket("MODEL");
+  for (const name of await readdir(model)) {
+    const bytes = new Uint8Array(await readFile(path.join(model, name)));
+    await files.put(name, bytes.buffer);
+  }
+  return worker;
 }
 
 /** A service of Miniflare's own kind of answers. */

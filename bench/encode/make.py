@@ -1,7 +1,7 @@
 """Models of random weights for `cargo xtask bench encode`: python make.py FOLDER
 
 For each shape a folder with the model in Hugging Face's form, both towers as ONNX in f32 and with int8 weights and activations
-quantised as they come (onnxruntime's dynamic quantisation of matrix products), and what is encoded: rows of 16 tokens, one picture.
+quantised as they come (onnxruntime's dynamic quantisation of matrix products), and what is encoded: rows of 16 tokens, one picture, and JPEGs.
 """
 
 import pathlib
@@ -11,6 +11,7 @@ from types import SimpleNamespace as Shape
 import numpy as np
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "models/mini-clip"))
 
@@ -18,6 +19,7 @@ import graph  # noqa: E402
 import hugging_face  # noqa: E402
 
 TOKENS = 16
+PICTURES = 16
 SHAPES = {
     "tinyclip-8m": Shape(
         dim=512, image_size=224, patch=16, patches=196, image_width=256, image_layers=10, image_heads=4,
@@ -73,6 +75,17 @@ def weights(shape: Shape, rng: np.random.Generator) -> dict[str, np.ndarray]:
     return out
 
 
+def pictures(folder: pathlib.Path, rng: np.random.Generator) -> None:
+    """JPEGs of 640 × 360: soft noise with edges, about as large as photographs are."""
+    folder.mkdir(exist_ok=True)
+    for number in range(PICTURES):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 20, 3), np.uint8)).resize((640, 360), Image.Resampling.BICUBIC)
+        fine = rng.normal(0, 6, (360, 640, 1))
+        edges = 40 * (np.indices((360, 640)).sum(0) // 45 % 2)[..., None]
+        pixels = np.clip(np.asarray(coarse, np.float32) * 0.8 + fine + edges, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.jpg", quality=85)
+
+
 def main() -> None:
     for name, shape in SHAPES.items():
         folder = pathlib.Path(sys.argv[1]) / name
@@ -90,6 +103,7 @@ def main() -> None:
         (folder / "tokens.f32").write_bytes(made["token_embedding.weight"][1000 : 1000 + TOKENS].tobytes())
         pixels = rng.uniform(-1, 1, (3, shape.image_size, shape.image_size)).astype(np.float32)
         (folder / "pixels.f32").write_bytes(pixels.tobytes())
+        pictures(folder / "jpeg", rng)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 //! Files that are there as a whole, or not at all.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Starts the names of files that are being written.
 pub const UNFINISHED: &str = ".recsys-put-";
@@ -32,4 +32,31 @@ pub fn put(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 /// Permissions of a file for others to read; a temporary file would be its owner's alone.
 fn readable() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+/// The user's cache folder for this program.
+///
+/// # Errors
+/// The environment does not tell it; `instead` is the option that names another.
+pub fn cache_folder(instead: &str) -> Result<PathBuf> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let home = || {
+        let home = variable("HOME")?;
+        Some(if cfg!(target_os = "macos") {
+            home.join("Library/Caches")
+        } else {
+            home.join(".cache")
+        })
+    };
+    let base = variable("XDG_CACHE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .or_else(home);
+    match base {
+        Some(base) => Ok(base.join("recsys")),
+        None => bail!("cannot tell the user's cache folder; set XDG_CACHE_HOME or HOME, or pass {instead}"),
+    }
 }

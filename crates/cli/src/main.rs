@@ -1,6 +1,7 @@
 //! The `recsys` command.
 
 mod bundle;
+mod cache;
 mod clock;
 mod commands;
 mod files;
@@ -44,7 +45,7 @@ enum Command {
     Features(commands::features::Args),
     /// Turn a public data set into a catalogue, events and vectors
     Import(commands::import::Args),
-    /// Make a bundle from a catalogue of videos, or from vectors that you already have
+    /// Make a bundle from a catalogue or a folder of videos, or from vectors that you already have
     Index(commands::index::Args),
     /// Make a key that signs bundles, or show its public half
     Key(commands::key::Args),

@@ -25,7 +25,7 @@ fn model_dir() -> PathBuf {
 fn encoders(dir: &Path) -> (TextEncoder, ImageEncoder) {
     let model = Model::parse(&std::fs::read(dir.join(FILE_NAME)).unwrap()).unwrap();
     let read = |file: &ModelFile| AlignedBytes::copy_of(&std::fs::read(dir.join(&file.file)).unwrap());
-    let text = TextEncoder::new(&model, read(&model.text.tower), read(&model.text.tokens));
+    let text = TextEncoder::new(&model, read(&model.text.tower), model.text.tokens().map(read));
     (
         text.unwrap(),
         ImageEncoder::new(&model, read(&model.image.tower)).unwrap(),

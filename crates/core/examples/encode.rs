@@ -2,8 +2,8 @@
 //!
 //! FOLDER has `model/text.tower` and `model/image.tower`, and what is encoded: `tokens.f32`, the rows of 16 tokens, and `pixels.f32`,
 //! a normalised picture. A line `vector TOWER` on standard input, where TOWER is `text` or `image`, is answered with the vector
-//! as a JSON array, `time TOWER N` with the milliseconds of one of N encodings, `memory` with the bytes of linear memory. `encode
-//! FOLDER TOWER` encodes once and ends.
+//! as a JSON array, `time TOWER N` with the milliseconds of one of N encodings. `encode FOLDER
+//! TOWER` encodes once and ends.
 
 mod lines;
 
@@ -76,8 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 answer(&(start.elapsed().as_secs_f64() * 1e3 / times as f64).to_string())?;
             }
-            ["memory"] => answer(&memory().to_string())?,
-            _ => return Err(format!("expected `vector`, `time` or `memory`, found `{line}`").into()),
+            _ => return Err(format!("expected `vector` or `time`, found `{line}`").into()),
         }
     }
     Ok(())
@@ -89,12 +88,4 @@ fn read(path: &Path) -> Result<AlignedBytes, Box<dyn Error>> {
     let mut bytes = AlignedBytes::zeroed(usize::try_from(file.metadata()?.len())?);
     file.read_exact(bytes.as_mut_slice())?;
     Ok(bytes)
-}
-
-/// Linear memory in bytes; 0 natively.
-fn memory() -> usize {
-    #[cfg(target_arch = "wasm32")]
-    return core::arch::wasm32::memory_size(0) * 65_536;
-    #[cfg(not(target_arch = "wasm32"))]
-    return 0;
 }

@@ -26,10 +26,6 @@ pub mod rng;
 pub mod segment;
 pub mod session;
 pub mod shard;
-#[cfg(any(
-    target_arch = "x86_64",
-    all(target_arch = "wasm32", target_feature = "simd128")
-))]
 mod simd;
 pub mod trees;
 pub mod vector;

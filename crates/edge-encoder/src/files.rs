@@ -1,16 +1,26 @@
-//! Files of the model, from static assets.
+//! Files of the model, from the R2 bucket `MODEL` where one is bound, else from static assets, which may have 25 MiB each.
 
 use crate::fault::Fault;
 use futures_util::StreamExt;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::model::ModelFile;
 use recsys_core::manifest::FileDigest;
-use worker::{ByteStream, Env};
+use worker::{ByteStream, Env, Object};
 
 /// The longest `model.json`, in bytes.
 const MAX_MANIFEST: usize = 64 << 10;
 
 async fn stream(env: &Env, name: &str) -> Result<ByteStream, Fault> {
+    if let Ok(bucket) = env.bucket("MODEL") {
+        let object = bucket.get(name).execute().await?;
+        let body = object.as_ref().and_then(Object::body);
+        let none = || {
+            Fault::Model(format!(
+                "{name}: not in the R2 bucket; put the model's files there"
+            ))
+        };
+        return Ok(body.ok_or_else(none)?.stream()?);
+    }
     let url = format!("http://assets.local/{name}");
     let mut response = env.assets("ASSETS")?.fetch(url, None).await?;
     let status = response.status_code();

@@ -9,11 +9,9 @@ mod files;
 mod model;
 
 use fault::Fault;
+use recsys_core::clip::picture::Picture;
 use serde::Deserialize;
 use worker::{Context, Env, Method, Request, Response, event};
-
-/// The most bytes of a picture that are decoded into memory.
-const MAX_DECODED_BYTES: u64 = 48 << 20;
 
 #[derive(Deserialize)]
 struct TextBody {
@@ -48,7 +46,9 @@ async fn answer(request: &mut Request, env: &Env) -> Result<Response, Fault> {
         }
         ("/image", Method::Post) => {
             let bytes = request.bytes().await.map_err(|e| Fault::Input(e.to_string()))?;
-            encoders.encode_image(env, decode(&bytes)?).await?
+            let picture = Picture::decode(&bytes, &encoders.picture_limits());
+            let picture = picture.map_err(|e| Fault::Input(e.to_string()))?;
+            encoders.encode_image(env, &picture).await?
         }
         _ => return Ok(Response::empty().map_err(Fault::from)?.with_status(404)),
     };
@@ -60,19 +60,4 @@ async fn answer(request: &mut Request, env: &Env) -> Result<Response, Fault> {
 fn memory_bytes() -> usize {
     const PAGE: usize = 64 << 10;
     core::arch::wasm32::memory_size(0) * PAGE
-}
-
-/// A picture file as 8-bit RGB with its width and height.
-fn decode(bytes: &[u8]) -> Result<(Vec<u8>, u32, u32), Fault> {
-    let expected =
-        |e: &dyn std::fmt::Display| Fault::Input(format!("expected a JPEG, PNG, WebP or GIF picture: {e}"));
-    let mut reader = image::ImageReader::new(std::io::Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| expected(&e))?;
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    reader.limits(limits);
-    let rgb = reader.decode().map_err(|e| expected(&e))?.into_rgb8();
-    let (width, height) = rgb.dimensions();
-    Ok((rgb.into_raw(), width, height))
 }

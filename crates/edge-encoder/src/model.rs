@@ -3,7 +3,8 @@
 use crate::fault::Fault;
 use crate::files;
 use recsys_core::clip::model::{FILE_NAME, Model};
-use recsys_core::clip::tower::Scratch;
+use recsys_core::clip::picture::{Picture, PictureLimits};
+use recsys_core::clip::tower::{MOST_IN_WASM, Scratch};
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
 use std::cell::{Cell, RefCell};
@@ -11,8 +12,12 @@ use std::rc::Rc;
 use std::time::Duration;
 use worker::{Date, Delay, Env};
 
-/// The most bytes of files that are held: what is left of 96 MiB is for code, pictures and what is computed.
-const MOST_HELD: u64 = 86 << 20;
+/// The most bytes of files of one tower: what is left of [`MOST_IN_WASM`] is for code and for what is computed.
+const MOST_OF_ONE: u64 = MOST_IN_WASM - (10 << 20);
+/// The most bytes of files of both towers, if both are to be held: a picture wants room too.
+const MOST_OF_BOTH: u64 = 72 << 20;
+/// The most bytes of files and of a picture that is being decoded, in an isolate of 128 MB.
+const MOST_MEMORY: u64 = 108 << 20;
 /// A load that takes longer was cut off with its request; another request may start over, in milliseconds.
 const LOAD_MS: u64 = 20_000;
 /// Between two looks at whether a load of another request has ended.
@@ -85,6 +90,19 @@ impl Encoders {
         &self.sha256
     }
 
+    /// What a picture may take beside the towers.
+    pub fn picture_limits(&self) -> PictureLimits {
+        let beside = match self.text.borrow().is_some() && self.fit_together() {
+            true => self.text_bytes(),
+            false => 0,
+        };
+        let left = MOST_MEMORY.saturating_sub(self.image_bytes() + beside);
+        PictureLimits {
+            memory: left.min(PictureLimits::EDGE.memory),
+            ..PictureLimits::EDGE
+        }
+    }
+
     /// A text's vector.
     pub async fn encode_text(&self, env: &Env, text: &str) -> Result<Vec<f32>, Fault> {
         let encoder = self.text(env).await?;
@@ -92,14 +110,11 @@ impl Encoders {
         vector.map_err(refused)
     }
 
-    /// A picture's vector, from 8-bit RGB.
-    pub async fn encode_image(
-        &self,
-        env: &Env,
-        (rgb, width, height): (Vec<u8>, u32, u32),
-    ) -> Result<Vec<f32>, Fault> {
+    /// A picture's vector.
+    pub async fn encode_image(&self, env: &Env, picture: &Picture) -> Result<Vec<f32>, Fault> {
         let encoder = self.image(env).await?;
-        let vector = encoder.encode(&rgb, width, height, &mut self.scratch.borrow_mut());
+        let mut scratch = self.scratch.borrow_mut();
+        let vector = encoder.encode(&picture.rgb, picture.width, picture.height, &mut scratch);
         vector.map_err(refused)
     }
 
@@ -121,11 +136,14 @@ impl Encoders {
         if let Some(encoder) = known() {
             return Ok(encoder);
         }
-        if !self.fits("text", self.text_bytes(), self.image_bytes())? {
+        if !self.fits("text", self.text_bytes())? {
             self.image.take();
         }
         let tower = files::file(env, &self.model.text.tower).await?;
-        let tokens = files::file(env, &self.model.text.tokens).await?;
+        let tokens = match self.model.text.tokens() {
+            Some(tokens) => Some(files::file(env, tokens).await?),
+            None => None,
+        };
         let encoder = TextEncoder::new(&self.model, tower, tokens).map_err(unusable)?;
         let encoder = Rc::new(encoder);
         self.text.replace(Some(Rc::clone(&encoder)));
@@ -142,7 +160,7 @@ impl Encoders {
         if let Some(encoder) = known() {
             return Ok(encoder);
         }
-        if !self.fits("image", self.image_bytes(), self.text_bytes())? {
+        if !self.fits("image", self.image_bytes())? {
             self.text.take();
         }
         let tower = files::file(env, &self.model.image.tower).await?;
@@ -153,19 +171,23 @@ impl Encoders {
     }
 
     fn text_bytes(&self) -> u64 {
-        self.model.text.tower.bytes + self.model.text.tokens.bytes
+        self.model.text.tower.bytes + self.model.text.tokens().map_or(0, |tokens| tokens.bytes)
     }
 
     fn image_bytes(&self) -> u64 {
         self.model.image.tower.bytes
     }
 
+    fn fit_together(&self) -> bool {
+        self.text_bytes() + self.image_bytes() <= MOST_OF_BOTH
+    }
+
     /// Whether a tower fits beside the other one.
-    fn fits(&self, tower: &str, bytes: u64, other: u64) -> Result<bool, Fault> {
-        match bytes <= MOST_HELD {
-            true => Ok(bytes + other <= MOST_HELD),
+    fn fits(&self, tower: &str, bytes: u64) -> Result<bool, Fault> {
+        match bytes <= MOST_OF_ONE {
+            true => Ok(self.fit_together()),
             false => Err(Fault::Model(format!(
-                "{tower} tower: {bytes} bytes, and a worker holds {MOST_HELD}; take a smaller model (docs/models.md)"
+                "{tower} tower: {bytes} bytes, and a worker has room for {MOST_OF_ONE}; take a smaller model (docs/models.md)"
             ))),
         }
     }

@@ -50,9 +50,9 @@ impl Towers {
     #[wasm_bindgen(js_name = textFiles)]
     pub fn text_files(&self) -> Array {
         let text = &self.model.text;
-        [&text.tower, &text.tokens]
+        std::iter::once(&text.tower)
+            .chain(text.tokens())
             .map(|entry| JsValue::from_str(&entry.file))
-            .into_iter()
             .collect()
     }
 
@@ -67,10 +67,13 @@ impl Towers {
     /// # Errors
     /// `BadModel`: a file is not what the manifest says.
     #[wasm_bindgen(js_name = loadText)]
-    pub fn load_text(&mut self, tower: &Uint8Array, tokens: &Uint8Array) -> Result<(), JsValue> {
+    pub fn load_text(&mut self, tower: &Uint8Array, tokens: Option<Uint8Array>) -> Result<(), JsValue> {
         let text = &self.model.text;
         let tower = checked(&text.tower, tower)?;
-        let tokens = checked(&text.tokens, tokens)?;
+        let tokens = match (text.tokens(), &tokens) {
+            (Some(entry), Some(file)) => Some(checked(entry, file)?),
+            _ => None,
+        };
         self.text = Some(TextEncoder::new(&self.model, tower, tokens).map_err(bad_model)?);
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use recsys_core::clip::preprocess::resize_centre_crop;
+use recsys_core::clip::preprocess::{Filter, resize_centre_crop};
 use serde::Serialize;
 
 use crate::caption::{captions, title};
@@ -77,6 +77,7 @@ pub fn crops(scene: &Scene, moments: &[f32], size: u32) -> Result<Vec<u8>> {
             FRAME_WIDTH,
             FRAME_HEIGHT,
             size,
+            Filter::Bicubic,
         )?);
     }
     Ok(out)

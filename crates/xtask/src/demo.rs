@@ -90,7 +90,14 @@ fn make_bundle(demo: &Demo) -> Result<()> {
     step("index", || {
         exec(
             Command::new(&demo.recsys)
-                .args(["index", "--model", "models/mini-clip", "--catalogue"])
+                // What the code makes now, not what it made before.
+                .args([
+                    "index",
+                    "--no-cache",
+                    "--model",
+                    "models/mini-clip",
+                    "--catalogue",
+                ])
                 .arg(&catalogue)
                 .arg("--out")
                 .arg(&demo.bundle),

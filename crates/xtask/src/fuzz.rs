@@ -21,8 +21,8 @@ const MAX_INPUT_SECONDS: usize = 20;
 /// A fuzz target. Its seeds are in `fuzz/seeds`, are made by [`make_seeds`], or are fixtures of the core.
 struct Target {
     name: &'static str,
-    /// Their folder and extension.
-    fixtures: Option<(&'static str, &'static str)>,
+    /// Their folder and extensions.
+    fixtures: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Target {
@@ -30,20 +30,24 @@ impl Target {
         Self { name, fixtures: None }
     }
 
-    const fn with_fixtures(name: &'static str, folder: &'static str, extension: &'static str) -> Self {
-        let fixtures = Some((folder, extension));
+    const fn with_fixtures(
+        name: &'static str,
+        folder: &'static str,
+        extensions: &'static [&'static str],
+    ) -> Self {
+        let fixtures = Some((folder, extensions));
         Self { name, fixtures }
     }
 }
 
-const TARGETS: [Target; 18] = [
-    Target::with_fixtures("lightgbm", "trees", "txt"),
-    Target::with_fixtures("xgboost_json", "trees", "json"),
-    Target::with_fixtures("xgboost_ubj", "trees", "ubj"),
-    Target::with_fixtures("ranker", "ranker", "bin"),
+const TARGETS: [Target; 19] = [
+    Target::with_fixtures("lightgbm", "trees", &["txt"]),
+    Target::with_fixtures("xgboost_json", "trees", &["json"]),
+    Target::with_fixtures("xgboost_ubj", "trees", &["ubj"]),
+    Target::with_fixtures("ranker", "ranker", &["bin"]),
     Target::new("manifest"),
     Target::new("shard"),
-    Target::with_fixtures("items", "items", "bin"),
+    Target::with_fixtures("items", "items", &["bin"]),
     Target::new("cowatch"),
     Target::new("delta"),
     Target::new("removed"),
@@ -55,6 +59,7 @@ const TARGETS: [Target; 18] = [
     Target::new("model"),
     Target::new("tower"),
     Target::new("tokens"),
+    Target::with_fixtures("picture", "pictures", &["jpg", "png", "gif", "webp"]),
 ];
 
 /// Where seeds are gathered: a folder for each target.
@@ -131,8 +136,8 @@ fn fuzz(target: &Target, seconds: u32) -> Result<()> {
     let name = target.name;
     let seeds = Path::new(SEEDS).join(name);
     fs::create_dir_all(&seeds)?;
-    if let Some((folder, extension)) = target.fixtures {
-        copy_fixtures(folder, extension, &seeds)?;
+    if let Some((folder, extensions)) = target.fixtures {
+        copy_fixtures(folder, extensions, &seeds)?;
     }
     let corpus = Path::new("fuzz/corpus").join(name);
     fs::create_dir_all(&corpus)?;
@@ -165,18 +170,20 @@ fn make_seeds() -> Result<()> {
 }
 
 /// Copies the fixtures of the core that a target starts from.
-fn copy_fixtures(folder: &str, extension: &str, to: &Path) -> Result<()> {
+fn copy_fixtures(folder: &str, extensions: &[&str], to: &Path) -> Result<()> {
     let from = Path::new("crates/core/tests/fixtures").join(folder);
     let mut copied = 0;
     for entry in fs::read_dir(&from).with_context(|| from.display().to_string())? {
         let path = entry?.path();
-        if path.extension().is_some_and(|e| e == extension)
+        if extensions
+            .iter()
+            .any(|extension| path.extension().is_some_and(|e| e == *extension))
             && let Some(name) = path.file_name()
         {
             fs::copy(&path, to.join(name))?;
             copied += 1;
         }
     }
-    ensure!(copied > 0, "{}: no file *.{extension}", from.display());
+    ensure!(copied > 0, "{}: no file of {extensions:?}", from.display());
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) struct Args {
 /// have tract compiled once more.
 const NATIVE: [&str; 3] = ["recsys-core", "recsys-world", "recsys-cli"];
 /// Features of the core that only some crates turn on.
-const CORE_FEATURES: &str = "recsys-core/onnx,recsys-core/import,recsys-core/statistics";
+const CORE_FEATURES: &str = "recsys-core/onnx,recsys-core/import,recsys-core/pictures,recsys-core/statistics";
 
 /// Runs the tests.
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -96,9 +96,10 @@ fn wasm_lints() -> Result<()> {
 
 /// Tests of the core beside its modules' own that run as wasm too: what the browser computes equals the libraries, and
 /// what it fetches may be damaged.
-const WASM_TESTS: [&str; 7] = [
+const WASM_TESTS: [&str; 8] = [
     "bundle_format",
     "clip_goldens",
+    "clip_import",
     "damaged_bundle",
     "trees_format",
     "trees_import",

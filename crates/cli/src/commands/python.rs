@@ -25,7 +25,8 @@ impl Python {
             return Ok(python);
         }
         let version = sha256_hex(REQUIREMENTS.as_bytes());
-        let folder = cache_folder()?.join(format!("ranker-python-{}", version.get(..12).unwrap_or(&version)));
+        let folder = crate::files::cache_folder("--python")?
+            .join(format!("ranker-python-{}", version.get(..12).unwrap_or(&version)));
         let python = Self(interpreter_of(&folder));
         if !folder.join(READY).is_file() {
             set_up(&folder, &python)?;
@@ -93,30 +94,6 @@ fn interpreter_of(folder: &Path) -> PathBuf {
         folder.join("Scripts").join("python.exe")
     } else {
         folder.join("bin").join("python")
-    }
-}
-
-/// The user's cache folder for this program.
-fn cache_folder() -> Result<PathBuf> {
-    let variable = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let home = || {
-        let home = variable("HOME")?;
-        Some(if cfg!(target_os = "macos") {
-            home.join("Library/Caches")
-        } else {
-            home.join(".cache")
-        })
-    };
-    let base = variable("XDG_CACHE_HOME")
-        .or_else(|| variable("LOCALAPPDATA"))
-        .or_else(home);
-    match base {
-        Some(base) => Ok(base.join("recsys")),
-        None => bail!("cannot tell the user's cache folder; set XDG_CACHE_HOME or HOME, or pass --python"),
     }
 }
 

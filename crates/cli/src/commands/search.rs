@@ -87,7 +87,12 @@ fn queries(args: &Args, bundle: &Bundle) -> Result<Matrix> {
     let values = match (&args.text, &args.image) {
         (Some(text), _) => model.text()?.encode(text, &mut tower::Scratch::default())?,
         (_, Some(path)) => {
-            let picture = media::picture(path)?;
+            let options = media::Options {
+                frames: 1,
+                side: model.model().image.size,
+                timeout: std::time::Duration::from_secs(60),
+            };
+            let picture = media::picture(path, &options)?;
             let encoded = model.image()?.encode(
                 &picture.rgb,
                 picture.width,

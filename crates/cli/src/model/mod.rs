@@ -1,8 +1,11 @@
 //! A CLIP model directory.
 
+pub mod fetch;
 mod import;
+mod write;
 
-pub use import::import;
+pub use import::{Source, import};
+pub use write::About;
 
 use anyhow::{Context, Result, ensure};
 use recsys_core::bytes::AlignedBytes;
@@ -70,10 +73,8 @@ impl ModelDir {
     /// # Errors
     /// A file is missing, differs from its hash, or is refused.
     pub fn text(&self) -> Result<TextEncoder> {
-        let (tower, tokens) = (
-            self.read(&self.model.text.tower)?,
-            self.read(&self.model.text.tokens)?,
-        );
+        let tower = self.read(&self.model.text.tower)?;
+        let tokens = self.model.text.tokens().map(|file| self.read(file)).transpose()?;
         TextEncoder::new(&self.model, tower, tokens).with_context(|| self.dir.display().to_string())
     }
 

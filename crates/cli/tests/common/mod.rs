@@ -4,13 +4,19 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// Runs the command with nothing on its standard input.
-pub fn recsys(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_recsys"))
+/// The command with nothing on its standard input, and its cache among what the build leaves.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_recsys"));
+    command
         .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the command.
+pub fn recsys(args: &[&str]) -> Output {
+    command(args).output().unwrap()
 }
 
 /// Runs, must fail, and returns what it said.

@@ -1,11 +1,12 @@
 //! Both encoders: text and pictures to unit vectors.
 
-use super::model::{ImageTower, Model};
+use super::model::{ImageTower, Model, TextInput};
 #[cfg(feature = "onnx")]
 use super::onnx::Graph;
+use super::passages;
 use super::preprocess::{PreprocessError, normalise, resize_centre_crop};
 use super::token_table::TokenTable;
-use super::tokenizer::{END, tokenize};
+use super::tokenizer::{END, START, tokenize};
 use super::tower::{Scratch, Tower};
 use crate::bytes::{AlignedBytes, FormatError};
 use crate::vector::UnitVector;
@@ -37,13 +38,11 @@ pub enum ClipError {
     #[error(transparent)]
     File(#[from] FormatError),
     /// The graph could not be read or run.
-    #[error(
-        "{tower} tower: {message}; expected an ONNX file of one input and one output, see docs/models.md"
-    )]
+    #[error("{tower} tower, as ONNX: {message}; see docs/models.md for the graphs that run")]
     Graph {
         /// Which tower.
         tower: TowerName,
-        /// What tract said.
+        /// What does not fit, or what tract said.
         message: String,
     },
     /// It is a tower, but not the one that the model's manifest describes.
@@ -56,6 +55,11 @@ pub enum ClipError {
         /// In the file.
         found: String,
     },
+    /// An ONNX graph, where none runs.
+    #[error(
+        "{0} tower: it is an ONNX graph, and those run natively alone; import a model that has towers of its own, see docs/models.md"
+    )]
+    NativeOnly(TowerName),
     /// The picture was refused.
     #[error(transparent)]
     Picture(#[from] PreprocessError),
@@ -74,13 +78,6 @@ pub enum ClipError {
     NoKnownWord(String),
 }
 
-/// What runs a tower.
-enum Engine {
-    Tower(Box<Tower>),
-    #[cfg(feature = "onnx")]
-    Onnx(Graph),
-}
-
 /// Refuses what the manifest has otherwise.
 fn same(tower: TowerName, what: &str, expected: &usize, found: &usize) -> Result<(), ClipError> {
     match expected == found {
@@ -94,7 +91,7 @@ fn same(tower: TowerName, what: &str, expected: &usize, found: &usize) -> Result
 }
 
 /// The output as a direction.
-fn unit(tower: TowerName, output: Vec<f32>, dim: usize) -> Result<Vec<f32>, ClipError> {
+pub(super) fn unit(tower: TowerName, output: Vec<f32>, dim: usize) -> Result<Vec<f32>, ClipError> {
     let bad = |found: String| ClipError::Output {
         tower,
         expected: dim,
@@ -107,84 +104,162 @@ fn unit(tower: TowerName, output: Vec<f32>, dim: usize) -> Result<Vec<f32>, Clip
     Ok(vector.into_vec())
 }
 
+/// What runs a text tower.
+enum TextEngine {
+    Tower(TokenTable, Box<Tower>),
+    #[cfg(feature = "onnx")]
+    Rows(TokenTable, Graph),
+    #[cfg(feature = "onnx")]
+    Ids(Graph),
+}
+
 /// Text into vectors.
 pub struct TextEncoder {
-    table: TokenTable,
-    engine: Engine,
+    engine: TextEngine,
     context: usize,
     dim: usize,
 }
 
 impl TextEncoder {
-    /// From the bytes of the tower's file and of its token table.
+    /// From the bytes of the tower's file and of its token table, where the model has one.
     ///
     /// # Errors
     /// A file is damaged, or not the one that the model describes.
-    pub fn new(model: &Model, tower: AlignedBytes, tokens: AlignedBytes) -> Result<Self, ClipError> {
-        const TEXT: TowerName = TowerName::Text;
-        let table = TokenTable::open(tokens)?;
-        let (context, dim) = (model.text.context as usize, model.dim as usize);
-        let width = table.width();
-        let with = |engine| Self {
-            table,
-            engine,
-            context,
-            dim,
+    pub fn new(model: &Model, tower: AlignedBytes, tokens: Option<AlignedBytes>) -> Result<Self, ClipError> {
+        let engine = match (&model.text.input, Tower::is_one(tower.as_slice())) {
+            (TextInput::Rows { .. }, true) => {
+                let table = TokenTable::open(tokens.unwrap_or_default())?;
+                let tower = Tower::open(tower)?;
+                fits(model, &table, &tower)?;
+                TextEngine::Tower(table, Box::new(tower))
+            }
+            #[cfg(feature = "onnx")]
+            (TextInput::Rows { .. }, false) => {
+                let table = TokenTable::open(tokens.unwrap_or_default())?;
+                let graph = Graph::rows(tower.as_slice(), table.width())?;
+                TextEngine::Rows(table, graph)
+            }
+            #[cfg(feature = "onnx")]
+            (TextInput::Ids { padded }, _) => {
+                let context = padded.then_some(model.text.context as usize);
+                TextEngine::Ids(Graph::ids(tower.as_slice(), context)?)
+            }
+            #[cfg(not(feature = "onnx"))]
+            _ => return Err(ClipError::NativeOnly(TowerName::Text)),
         };
-        #[cfg(feature = "onnx")]
-        if !Tower::is_one(tower.as_slice()) {
-            return Ok(with(Engine::Onnx(Graph::text(tower.as_slice(), width)?)));
-        }
-        let tower = Tower::open(tower)?;
-        let shape = tower.shape();
-        same(TEXT, "side of a picture", &0, &shape.size())?;
-        same(TEXT, "context", &context, &shape.positions)?;
-        same(TEXT, "dimensions", &dim, &shape.dim)?;
-        same(TEXT, "width of the token table", &width, &shape.width)?;
-        Ok(with(Engine::Tower(Box::new(tower))))
+        Ok(Self {
+            engine,
+            context: model.text.context as usize,
+            dim: model.dim as usize,
+        })
     }
 
-    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has.
+    /// A unit vector of the model's `dim`. Only as many tokens are run as the text has, unless the model wants padding; what is
+    /// behind the context is cut.
     ///
     /// # Errors
     /// The model knows no word of the text, or the graph fails.
     pub fn encode(&self, text: &str, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
-        let rows = self.rows(text)?;
-        let output = match &self.engine {
-            Engine::Tower(tower) => tower.encode_tokens(&rows, scratch).unwrap_or_default(),
-            #[cfg(feature = "onnx")]
-            Engine::Onnx(graph) => {
-                let width = self.table.width();
-                graph.run(&[1, rows.len() / width.max(1), width], &rows)?
-            }
-        };
-        unit(TowerName::Text, output, self.dim)
+        // Tokens without a row are left out before the cut to the context, so that they cost no room.
+        let mut ids = self.known(text);
+        ids.truncate(self.room());
+        if ids.is_empty() {
+            return Err(no_known_word(text));
+        }
+        self.run(&ids, scratch)
     }
 
-    /// The rows of the text's tokens.
-    fn rows(&self, text: &str) -> Result<Vec<f32>, ClipError> {
+    /// A unit vector of a text of any length: the mean direction of at most `most` passages of whole sentences, each as long as
+    /// the context allows, weighed by their tokens. What comes behind them is left out.
+    ///
+    /// # Errors
+    /// The model knows no word of the text, its passages cancel each other out, or the graph fails.
+    pub fn encode_long(&self, text: &str, most: usize, scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let sentences = passages::sentences(text).map(|sentence| self.known(sentence));
+        let mut sum = vec![0f32; self.dim];
+        let passages = passages::pack(sentences.filter(|ids| !ids.is_empty()), self.room(), most);
+        for ids in &passages {
+            let vector = self.run(ids, scratch)?;
+            sum.iter_mut()
+                .zip(vector)
+                .for_each(|(s, v)| *s += v * ids.len() as f32);
+        }
+        if passages.is_empty() {
+            return Err(no_known_word(text));
+        }
+        unit(TowerName::Text, sum, self.dim)
+    }
+
+    /// Tokens that fit between the first and the last.
+    fn room(&self) -> usize {
+        self.context.saturating_sub(2).max(1)
+    }
+
+    /// The token table, where the tower reads one's rows.
+    const fn table(&self) -> Option<&TokenTable> {
+        match &self.engine {
+            TextEngine::Tower(table, _) => Some(table),
+            #[cfg(feature = "onnx")]
+            TextEngine::Rows(table, _) => Some(table),
+            #[cfg(feature = "onnx")]
+            TextEngine::Ids(_) => None,
+        }
+    }
+
+    /// The text's tokens that the model knows, without the first and the last.
+    fn known(&self, text: &str) -> Vec<u32> {
         let ids = tokenize(text, usize::MAX);
         // The vector is that of the first end token, which a text may have written out.
         let body = ids.split(|id| *id == END).next().unwrap_or_default();
-        // Tokens without a row are left out before the cut to the context, so that they cost no room.
-        let mut rows = Vec::new();
-        let mut known = 0;
-        for id in body {
-            if known + 1 < self.context && self.table.append(*id, &mut rows) {
-                known += 1;
-            }
-        }
-        if known < 2 {
-            return Err(ClipError::NoKnownWord(text.chars().take(80).collect()));
-        }
-        self.table.append(END, &mut rows);
-        Ok(rows)
+        let known = |id: &u32| self.table().is_none_or(|table| table.contains(*id));
+        body.iter().skip(1).copied().filter(known).collect()
     }
+
+    /// The vector of tokens between the first and the last.
+    fn run(&self, ids: &[u32], scratch: &mut Scratch) -> Result<Vec<f32>, ClipError> {
+        let ids = std::iter::once(START).chain(ids.iter().copied()).chain([END]);
+        let rows = |table: &TokenTable| {
+            let mut rows = Vec::new();
+            for id in ids.clone() {
+                table.append(id, &mut rows);
+            }
+            rows
+        };
+        let output = match &self.engine {
+            TextEngine::Tower(table, tower) => tower.encode_tokens(&rows(table), scratch).unwrap_or_default(),
+            #[cfg(feature = "onnx")]
+            TextEngine::Rows(table, graph) => graph.run(&rows(table))?,
+            #[cfg(feature = "onnx")]
+            TextEngine::Ids(graph) => graph.run_ids(&ids.collect::<Vec<_>>())?,
+        };
+        unit(TowerName::Text, output, self.dim)
+    }
+}
+
+fn no_known_word(text: &str) -> ClipError {
+    ClipError::NoKnownWord(text.chars().take(80).collect())
+}
+
+/// Refuses a text tower that is another than the manifest's.
+fn fits(model: &Model, table: &TokenTable, tower: &Tower) -> Result<(), ClipError> {
+    let shape = tower.shape();
+    let same = |what, expected: usize, found| same(TowerName::Text, what, &expected, &found);
+    same("side of a picture", 0, shape.size())?;
+    same("context", model.text.context as usize, shape.positions)?;
+    same("dimensions", model.dim as usize, shape.dim)?;
+    same("width of the token table", table.width(), shape.width)
+}
+
+/// What runs an image tower.
+enum ImageEngine {
+    Tower(Box<Tower>),
+    #[cfg(feature = "onnx")]
+    Onnx(Graph),
 }
 
 /// Pictures into vectors.
 pub struct ImageEncoder {
-    engine: Engine,
+    engine: ImageEngine,
     tower: ImageTower,
     dim: usize,
 }
@@ -194,22 +269,26 @@ impl ImageEncoder {
     ///
     /// # Errors
     /// The file is damaged, or not the one that the model describes.
-    pub fn new(model: &Model, tower: AlignedBytes) -> Result<Self, ClipError> {
+    pub fn new(model: &Model, file: AlignedBytes) -> Result<Self, ClipError> {
         const IMAGE: TowerName = TowerName::Image;
         let (size, dim) = (model.image.size as usize, model.dim as usize);
-        let with = |engine| Self {
+        let engine = match Tower::is_one(file.as_slice()) {
+            true => {
+                let tower = Tower::open(file)?;
+                same(IMAGE, "side of a picture", &size, &tower.shape().size())?;
+                same(IMAGE, "dimensions", &dim, &tower.shape().dim)?;
+                ImageEngine::Tower(Box::new(tower))
+            }
+            #[cfg(feature = "onnx")]
+            false => ImageEngine::Onnx(Graph::image(file.as_slice(), size)?),
+            #[cfg(not(feature = "onnx"))]
+            false => return Err(ClipError::NativeOnly(IMAGE)),
+        };
+        Ok(Self {
             engine,
             tower: model.image.clone(),
             dim,
-        };
-        #[cfg(feature = "onnx")]
-        if !Tower::is_one(tower.as_slice()) {
-            return Ok(with(Engine::Onnx(Graph::image(tower.as_slice(), size)?)));
-        }
-        let tower = Tower::open(tower)?;
-        same(IMAGE, "side of a picture", &size, &tower.shape().size())?;
-        same(IMAGE, "dimensions", &dim, &tower.shape().dim)?;
-        Ok(with(Engine::Tower(Box::new(tower))))
+        })
     }
 
     /// A unit vector of the model's `dim` from 8-bit RGB, `height × width × 3`.
@@ -223,15 +302,12 @@ impl ImageEncoder {
         height: u32,
         scratch: &mut Scratch,
     ) -> Result<Vec<f32>, ClipError> {
-        let pixels = resize_centre_crop(rgb, width, height, self.tower.size)?;
+        let pixels = resize_centre_crop(rgb, width, height, self.tower.size, self.tower.filter)?;
         let planes = normalise(&pixels, self.tower.mean, self.tower.std);
         let output = match &self.engine {
-            Engine::Tower(tower) => tower.encode_planes(&planes, scratch).unwrap_or_default(),
+            ImageEngine::Tower(tower) => tower.encode_planes(&planes, scratch).unwrap_or_default(),
             #[cfg(feature = "onnx")]
-            Engine::Onnx(graph) => {
-                let size = self.tower.size as usize;
-                graph.run(&[1, 3, size, size], &planes)?
-            }
+            ImageEngine::Onnx(graph) => graph.run(&planes)?,
         };
         unit(TowerName::Image, output, self.dim)
     }

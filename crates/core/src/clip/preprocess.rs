@@ -1,10 +1,11 @@
-//! Picture preprocessing as CLIP expects it: shorter side to `size` by Pillow's antialiased bicubic,
+//! Picture preprocessing as CLIP expects it: shorter side to `size` by one of Pillow's antialiased filters,
 //! centre crop to `size × size`, scale to 0..1, subtract the mean and divide by the deviation per channel.
 //!
 //! Source: the resampling of Pillow (`Resample.c`, 8 bits a channel, 22-bit fixed-point coefficients, a
 //! horizontal pass into 8-bit pixels and then a vertical one) and the crop of Hugging Face's
 //! `CLIPImageProcessor` (offset rounded down).
 
+use serde::Deserialize;
 use thiserror::Error;
 
 /// The largest width or height accepted, in pixels.
@@ -43,6 +44,43 @@ pub enum PreprocessError {
 /// Bits of the fixed-point coefficients: 32 less 8 for the pixel and 2 for the overshoot of the kernel.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 
+/// How a picture is made smaller or larger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// Keys' cubic kernel with a = −0.5: OpenAI's CLIP.
+    #[default]
+    Bicubic,
+    /// The triangle: MobileCLIP.
+    Bilinear,
+}
+
+impl Filter {
+    /// The name in a model's manifest.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bicubic => "bicubic",
+            Self::Bilinear => "bilinear",
+        }
+    }
+
+    /// From there on the kernel is 0.
+    const fn support(self) -> f64 {
+        match self {
+            Self::Bicubic => 2.0,
+            Self::Bilinear => 1.0,
+        }
+    }
+
+    fn kernel(self, x: f64) -> f64 {
+        match self {
+            Self::Bicubic => bicubic(x),
+            Self::Bilinear => (1.0 - x.abs()).max(0.0),
+        }
+    }
+}
+
 /// Coefficients for one output pixel: input pixels `start..start + weights.len()`.
 struct Taps {
     start: usize,
@@ -63,17 +101,17 @@ fn bicubic(x: f64) -> f64 {
 }
 
 /// Taps for output pixels `skip..skip + take` of a resize from `input` to `output` pixels.
-fn taps(input: usize, output: usize, skip: usize, take: usize) -> Vec<Taps> {
+fn taps(filter: Filter, input: usize, output: usize, skip: usize, take: usize) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let filter_scale = scale.max(1.0);
-    let support = 2.0 * filter_scale;
+    let support = filter.support() * filter_scale;
     (skip..skip + take)
         .map(|x| {
             let centre = (x as f64 + 0.5) * scale;
             let start = ((centre - support + 0.5).max(0.0)) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
             let raw: Vec<f64> = (start..end)
-                .map(|i| bicubic((i as f64 - centre + 0.5) / filter_scale))
+                .map(|i| filter.kernel((i as f64 - centre + 0.5) / filter_scale))
                 .collect();
             let sum: f64 = raw.iter().sum();
             let one = f64::from(1u32 << PRECISION_BITS);
@@ -104,6 +142,7 @@ pub fn resize_centre_crop(
     width: u32,
     height: u32,
     size: u32,
+    filter: Filter,
 ) -> Result<Vec<u8>, PreprocessError> {
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(PreprocessError::Size { width, height });
@@ -127,8 +166,8 @@ pub fn resize_centre_crop(
     } else {
         (size * w / h, size)
     };
-    let columns = taps(w, out_w, (out_w - size) / 2, size);
-    let rows = taps(h, out_h, (out_h - size) / 2, size);
+    let columns = taps(filter, w, out_w, (out_w - size) / 2, size);
+    let rows = taps(filter, h, out_h, (out_h - size) / 2, size);
     // Only the rows that some output row reads go through the horizontal pass.
     let first = rows.iter().map(|t| t.start).min().unwrap_or(0);
     let last = rows.iter().map(|t| t.start + t.weights.len()).max().unwrap_or(0);
@@ -203,7 +242,7 @@ mod tests {
             .cycle()
             .take(37 * 23 * 3)
             .collect();
-        let out = resize_centre_crop(&rgb, 37, 23, 16).unwrap();
+        let out = resize_centre_crop(&rgb, 37, 23, 16, Filter::Bicubic).unwrap();
         assert_eq!(out.len(), 16 * 16 * 3);
         assert!(out.chunks(3).all(|p| p == [10, 130, 250]));
     }
@@ -211,24 +250,60 @@ mod tests {
     #[test]
     fn same_size_is_the_identity_and_the_crop_is_centred() {
         let rgb: Vec<u8> = (0..6u32 * 4 * 3).map(|i| (i * 3 % 256) as u8).collect();
-        let out = resize_centre_crop(&rgb, 6, 4, 4).unwrap();
+        let out = resize_centre_crop(&rgb, 6, 4, 4, Filter::Bicubic).unwrap();
         for y in 0..4 {
             assert_eq!(out[y * 12..y * 12 + 12], rgb[y * 18 + 3..y * 18 + 15]);
+        }
+    }
+
+    /// Values of Pillow's `Image.resize` and `Image.crop`.
+    #[test]
+    fn both_filters_are_pillows() {
+        let (w, h) = (13usize, 9usize);
+        let value = |i: usize| {
+            let (y, x, c) = (i / 3 / w, i / 3 % w, i % 3);
+            ((x * 17 + y * 29 + c * 61 + x * y * 5) % 256) as u8
+        };
+        let rgb: Vec<u8> = (0..w * h * 3).map(value).collect();
+        let resized = |size, filter| resize_centre_crop(&rgb, 13, 9, size, filter).unwrap();
+        let bilinear = resized(4, Filter::Bilinear);
+        assert_eq!(
+            bilinear[..12],
+            [46, 107, 165, 95, 156, 160, 146, 167, 113, 160, 123, 87]
+        );
+        let bicubic = resized(4, Filter::Bicubic);
+        assert_eq!(
+            bicubic[..12],
+            [37, 98, 168, 92, 160, 167, 151, 175, 110, 164, 120, 81]
+        );
+        for (filter, sum, weighted) in [
+            (Filter::Bilinear, 55_274, 6_141_603),
+            (Filter::Bicubic, 55_414, 6_159_812),
+        ] {
+            let larger = resized(12, filter);
+            let weight = |(i, v): (usize, &u8)| i % 251 * usize::from(*v);
+            let found: usize = larger.iter().map(|v| usize::from(*v)).sum();
+            assert_eq!(found, sum, "{filter:?}");
+            assert_eq!(
+                larger.iter().enumerate().map(weight).sum::<usize>(),
+                weighted,
+                "{filter:?}"
+            );
         }
     }
 
     #[test]
     fn refuses_wrong_lengths_and_sides() {
         assert!(matches!(
-            resize_centre_crop(&[0; 11], 2, 2, 4),
+            resize_centre_crop(&[0; 11], 2, 2, 4, Filter::Bicubic),
             Err(PreprocessError::Length { .. })
         ));
         assert!(matches!(
-            resize_centre_crop(&[], 0, 2, 4),
+            resize_centre_crop(&[], 0, 2, 4, Filter::Bicubic),
             Err(PreprocessError::Size { .. })
         ));
         assert!(matches!(
-            resize_centre_crop(&[0; 3], 1, 1, 0),
+            resize_centre_crop(&[0; 3], 1, 1, 0, Filter::Bicubic),
             Err(PreprocessError::OutputSize(0))
         ));
     }

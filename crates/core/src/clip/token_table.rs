@@ -64,6 +64,12 @@ impl TokenTable {
         self.width
     }
 
+    /// Whether there is a row for a token id.
+    #[must_use]
+    pub fn contains(&self, id: u32) -> bool {
+        self.bytes.view::<u32>(&self.ids).binary_search(&id).is_ok()
+    }
+
     /// Appends the row of a token id to `out`; false where the table has none.
     pub fn append(&self, id: u32, out: &mut Vec<f32>) -> bool {
         let ids: &[u32] = self.bytes.view(&self.ids);

@@ -75,35 +75,35 @@ impl FileEntry {
         Ok(())
     }
 
-    pub(crate) fn validate(&self) -> Result<(), ManifestError> {
+    pub(super) fn validate(&self) -> Result<(), ManifestError> {
+        match self.fault() {
+            None => Ok(()),
+            Some((field, expected, found)) => Err(ManifestError::Field {
+                field,
+                expected,
+                found,
+            }),
+        }
+    }
+
+    /// The first field that is none of an entry, what it may be, and what it is.
+    pub(crate) fn fault(&self) -> Option<(&'static str, &'static str, String)> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if self.file.is_empty()
             || self.file.len() > 128
             || self.file.starts_with('.')
             || !self.file.chars().all(plain)
         {
-            return Err(ManifestError::Field {
-                field: "file",
-                expected: "a plain name of letters, digits, '-', '_' and '.'",
-                found: self.file.clone(),
-            });
+            let expected = "a plain name of letters, digits, '-', '_' and '.'";
+            return Some(("file", expected, self.file.clone()));
         }
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         if self.sha256.len() != 64 || !self.sha256.chars().all(hex) {
-            return Err(ManifestError::Field {
-                field: "sha256",
-                expected: "64 lower-case hexadecimal digits",
-                found: self.sha256.clone(),
-            });
+            let expected = "64 lower-case hexadecimal digits";
+            return Some(("sha256", expected, self.sha256.clone()));
         }
-        if self.bytes == 0 || self.bytes > MAX_FILE_BYTES {
-            return Err(ManifestError::Field {
-                field: "bytes",
-                expected: "1 to 2^30",
-                found: format!("{} for {}", self.bytes, self.file),
-            });
-        }
-        Ok(())
+        let found = || format!("{} for {}", self.bytes, self.file);
+        (self.bytes == 0 || self.bytes > MAX_FILE_BYTES).then(|| ("bytes", "1 to 2^30", found()))
     }
 }
 
@@ -119,6 +119,18 @@ impl FileDigest {
     pub fn add(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.hash.update(bytes);
+    }
+
+    /// How many bytes came.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// SHA-256 of what came, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&self.hash.clone().finalize())
     }
 }
 

@@ -18,12 +18,16 @@ const ROUNDS: usize = 15;
 const WARM_UP: usize = 4;
 /// First vectors, each of a process of its own.
 const STARTS: usize = 7;
+const INITIAL_MEMORY: &str = "target.wasm32-wasip1.rustflags=['-Clink-arg=--initial-memory=536870912']";
 /// int8 weights are rounded by each in its own way.
 const LEAST_COSINE: f64 = 0.99;
 
 struct Bench {
     folder: PathBuf,
     wasm: PathBuf,
+    /// Our two sides natively: one tower, and pictures from their files.
+    native: [PathBuf; 2],
+    python: PathBuf,
     onnxruntime: String,
 }
 
@@ -40,14 +44,12 @@ pub(super) fn run() -> Result<Vec<Row>> {
             let medians = step(&what, || interleave(&mut peers, tower, times))?;
             rows.extend(against(&peers, &medians, &what)?);
         }
-        let memory = peers.first_mut().context("no peers")?.memory()?;
-        eprintln!(
-            "{shape}: {:.1} MiB of wasm memory with both towers",
-            memory / f64::from(1 << 20)
-        );
     }
     for (tower, _) in TOWERS {
         rows.push(bench.first_vector(tower)?);
+    }
+    for shape in SHAPES {
+        rows.extend(bench.natively(shape)?);
     }
     Ok(rows)
 }
@@ -104,16 +106,34 @@ fn prepare() -> Result<Bench> {
     let wasm = step("the encoder as wasm", || {
         let mut build = cargo();
         build.args(["build", "--quiet", "-p", "recsys-core", "--example", "encode"]);
-        exec(build.args(["--profile", "wasm", "--target", "wasm32-wasip1"]))?;
+        build.args(["--profile", "wasm", "--target", "wasm32-wasip1"]);
+        // Node 20 dies where a WASI program's memory grows by much at once.
+        exec(build.args(["--config", INITIAL_MEMORY]))?;
         let module = wasm::target_dir().join("wasm32-wasip1/wasm/examples/encode.wasm");
         let copy = folder.join("encode.wasm");
         std::fs::copy(&module, &copy).with_context(|| module.display().to_string())?;
         wasm::optimise(&copy, &["-O3"])?;
         Ok(copy)
     })?;
+    let native = ["encode", "pictures"].map(|name| wasm::target_dir().join("release/examples").join(name));
+    step("the encoder natively", || {
+        let mut build = cargo();
+        build.args([
+            "build",
+            "--quiet",
+            "--release",
+            "-p",
+            "recsys-core",
+            "--features",
+            "pictures",
+        ]);
+        exec(build.args(["--example", "encode", "--example", "pictures"]))
+    })?;
     Ok(Bench {
         folder,
         wasm,
+        native,
+        python,
         onnxruntime: onnxruntime_version()?,
     })
 }
@@ -142,6 +162,42 @@ impl Bench {
                 &mut web(".onnx"),
             )?,
         ])
+    }
+
+    /// Beside onnxruntime in Python: one picture and one text on one thread, and JPEGs on all cores.
+    fn natively(&self, shape: &str) -> Result<Vec<Row>> {
+        let folder = self.folder.join(shape);
+        let python = |suffix: &str, kind: &str| {
+            let mut python = Command::new(&self.python);
+            python
+                .arg("bench/encode/onnxruntime_native.py")
+                .arg(&folder)
+                .arg(suffix);
+            Peer::start(format!("onnxruntime in Python, {kind}"), &mut python)
+        };
+        let [encode, pictures] = &self.native;
+        let mut rows = Vec::new();
+        for (what, tower, program, times) in [
+            ("text of 16 tokens, natively, 1 thread", "text", encode, 20),
+            ("picture of 224×224, natively, 1 thread", "image", encode, 2),
+            (
+                "JPEG of 640×360, decoded and resized, natively, all cores",
+                "pictures",
+                pictures,
+                16,
+            ),
+        ] {
+            let what = format!("{shape}, {what}");
+            let mut peers = [
+                Peer::start("recsys", Command::new(program).arg(&folder))?,
+                python(".int8.onnx", "int8")?,
+                python(".onnx", "f32")?,
+            ];
+            compare(&what, tower, &mut peers)?;
+            let medians = step(&what, || interleave(&mut peers, tower, times))?;
+            rows.extend(against(&peers, &medians, &what)?);
+        }
+        Ok(rows)
     }
 
     /// From the start of a script to its first vector.
@@ -188,7 +244,7 @@ fn compare(what: &str, tower: &str, peers: &mut [Peer]) -> Result<()> {
     for (peer, vector) in peers.iter().skip(1).zip(others) {
         let cosine = dot(ours, vector) / (dot(ours, ours) * dot(vector, vector)).sqrt();
         eprintln!("{what}: cosine {cosine:.5} with {}", peer.name);
-        if !(cosine >= LEAST_COSINE) {
+        if cosine.is_nan() || cosine < LEAST_COSINE {
             bail!("{what}: {} gives another vector, cosine {cosine}", peer.name);
         }
     }

@@ -26,9 +26,17 @@ pub(super) fn with_search_engines(folder: &Path) -> Result<PathBuf> {
     environment(folder, "python-search", &[&hnswlib, &usearch, NUMPY])
 }
 
+const PILLOW: &str = "pillow==13.0.0";
+
 /// The environment of `bench encode`, made once; its interpreter.
 pub(super) fn with_onnxruntime(folder: &Path) -> Result<PathBuf> {
-    let packages = [NUMPY, "onnx==1.23.2", "onnxruntime==1.32.0", "safetensors==0.8.0"];
+    let packages = [
+        NUMPY,
+        "onnx==1.23.2",
+        "onnxruntime==1.32.0",
+        "safetensors==0.8.0",
+        PILLOW,
+    ];
     environment(folder, "python-encode", &packages)
 }
 

@@ -1,5 +1,6 @@
 //! From lines of `videos.jsonl` to records of the item table.
 
+use super::vector::MadeOf;
 use anyhow::{Context, Result, ensure};
 use recsys_core::catalogue::{ItemFacts, Video};
 use recsys_core::items::dictionaries::Dictionaries;
@@ -69,16 +70,20 @@ impl Codes {
     }
 }
 
-/// Records and the lists that their codes index. Where lists are `known` already, they keep their codes, and their tags are
+/// Records and the lists that their codes index. `made_of` says of each video what its vector was made of, or is empty. Where lists are `known` already, they keep their codes, and their tags are
 /// all there are.
-pub fn records(videos: &[Video], known: Option<&Dictionaries>) -> Result<(Vec<ItemRecord>, Dictionaries)> {
+pub fn records(
+    videos: &[Video],
+    made_of: &[MadeOf],
+    known: Option<&Dictionaries>,
+) -> Result<(Vec<ItemRecord>, Dictionaries)> {
     let mut categories = Codes::behind(known.map(|lists| &lists.categories));
     let mut languages = Codes::behind(known.map(|lists| &lists.languages));
     let mut creators = Codes::behind(known.map(|lists| &lists.creators));
     let tags = known.map_or_else(|| tags(videos), |lists| lists.tags.clone());
     let bits: HashMap<&str, u32> = (0..).zip(&tags).map(|(bit, tag)| (tag.as_str(), bit)).collect();
     let mut records = Vec::with_capacity(videos.len());
-    for video in videos {
+    for (i, video) in videos.iter().enumerate() {
         let at = || format!("video {:?}", video.id.as_str());
         let duration_s = video
             .duration
@@ -111,7 +116,7 @@ pub fn records(videos: &[Video], known: Option<&Dictionaries>) -> Result<(Vec<It
             facts,
             min_age: video.min_age,
             cell: NO_CELL,
-            card: card(video, facts.duration_s),
+            card: card(video, facts.duration_s, made_of.get(i)),
         });
     }
     for (what, list) in [("categories", &categories), ("languages", &languages)] {
@@ -147,7 +152,7 @@ fn tags(videos: &[Video]) -> Vec<String> {
 }
 
 /// What a page shows.
-fn card(video: &Video, duration_s: f32) -> String {
+fn card(video: &Video, duration_s: f32, made_of: Option<&MadeOf>) -> String {
     let mut card = Map::new();
     let texts = [
         ("name", Some(&video.name)),
@@ -165,7 +170,12 @@ fn card(video: &Video, duration_s: f32) -> String {
         }
     }
     if duration_s.is_finite() {
-        card.insert("durationSeconds".to_owned(), Value::from(duration_s));
+        // The shortest number that is the same f32.
+        let shortest = duration_s.to_string().parse::<f64>().ok();
+        card.insert("durationSeconds".to_owned(), shortest.into());
+    }
+    if let Some(made_of) = made_of.and_then(|made_of| serde_json::to_value(made_of).ok()) {
+        card.insert("madeOf".to_owned(), made_of);
     }
     Value::Object(card).to_string()
 }
@@ -220,7 +230,7 @@ mod tests {
             video(r#"{"id":"c","name":"C","keywords":"drama"}"#),
             video(r#"{"id":"d","name":"D"}"#),
         ];
-        let (records, lists) = records(&videos, None).unwrap();
+        let (records, lists) = records(&videos, &[], None).unwrap();
         assert_eq!(lists.tags, ["drama", "war"], "`night` and `once` stand alone");
         let bits: Vec<u64> = records.iter().map(|record| record.facts.tags).collect();
         assert_eq!(bits, [0b11, 0b11, 0b01, 0]);
@@ -234,7 +244,7 @@ mod tests {
             video(r#"{"id":"b","name":"B","genre":"y"}"#),
             video(r#"{"id":"c","name":"C","genre":"x","duration":"PT5S"}"#),
         ];
-        let (records, lists) = records(&videos, None).unwrap();
+        let (records, lists) = records(&videos, &[], None).unwrap();
         assert_eq!(lists.categories, ["x", "y"]);
         assert_eq!(
             records.iter().map(|r| r.facts.category).collect::<Vec<_>>(),
@@ -246,7 +256,7 @@ mod tests {
         let more = [video(
             r#"{"id":"d","name":"D","genre":"y","creator":"c2","keywords":"k"}"#,
         )];
-        let (added, longer) = super::records(&more, Some(&lists)).unwrap();
+        let (added, longer) = super::records(&more, &[], Some(&lists)).unwrap();
         assert_eq!((added[0].facts.category, added[0].facts.creator), (1, 1));
         assert_eq!(
             (longer.categories, longer.creators),

@@ -1,48 +1,108 @@
 //! Vector generation: media → key frames → CLIP → one unit vector a video.
 
+use super::folder::{self, Medium};
+use super::vector::{Encoded, Encoder, Texts};
 use super::{Input, InputArgs, catalogue};
-use crate::media::{self, Picture};
 use crate::model::ModelDir;
-use crate::{progress, sprites};
+use crate::progress;
 use anyhow::{Context, Result, bail, ensure};
-use image::RgbImage;
 use recsys_core::catalogue::Video;
 use recsys_core::clip::tower::Scratch;
-use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::items::dictionaries::Dictionaries;
-use recsys_core::vector::{UnitVector, mean_direction};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A video's vector and still.
-struct Encoded {
-    vector: Vec<f32>,
-    still: Option<RgbImage>,
+/// Encodes every video of a catalogue, whose media are relative to `base`.
+pub fn catalogue(args: &InputArgs, path: &Path, base: &Path, known: Option<&Dictionaries>) -> Result<Input> {
+    let videos = catalogue::read(path)?;
+    let media = videos.into_iter().map(|video| Medium {
+        path: content(&video, base),
+        video,
+        described: true,
+    });
+    all(args, media.collect(), known)
 }
 
-/// Encodes every video of a catalogue.
-pub fn catalogue(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) -> Result<Input> {
-    ensure!(
-        (0.0..=1.0).contains(&args.title_weight),
-        "--title-weight {}: expected 0 to 1",
-        args.title_weight
-    );
-    let mut videos = catalogue::read(path)?;
-    let base = path.parent().unwrap_or(Path::new("."));
-    let model = ModelDir::open(&args.model)?;
-    let (text, image) = (model.text()?, model.image()?);
-    let bar = progress::bar("encode", videos.len());
+/// Encodes every video of a folder.
+pub fn folder(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) -> Result<Input> {
+    all(args, folder::scan(path)?, known)
+}
 
+/// Where a video's media are.
+fn content(video: &Video, base: &Path) -> Result<PathBuf> {
+    let Some(url) = &video.content_url else {
+        bail!("it has no `contentUrl`; give it a file beside the catalogue");
+    };
+    ensure!(
+        !url.contains("://"),
+        "`contentUrl` {url}: expected a path; fetch the media first"
+    );
+    Ok(base.join(url))
+}
+
+fn all(args: &InputArgs, mut media: Vec<Medium>, known: Option<&Dictionaries>) -> Result<Input> {
+    let model = ModelDir::open(&args.model)?;
+    let encoder = Encoder::new(args, &model)?;
+    let results = encode(args, &encoder, &media)?;
+
+    let mut encoded = Vec::with_capacity(results.len());
+    let (mut failures, mut faults) = (Vec::new(), Vec::new());
+    let mut kept = vec![true; media.len()];
+    for ((medium, result), kept) in media.iter_mut().zip(results).zip(&mut kept) {
+        let id = medium.video.id.as_str();
+        match result {
+            Ok(one) => {
+                if let Some(fault) = &one.facts.fault {
+                    faults.push(format!("video {id:?}: {}", fault.what));
+                }
+                if !medium.described {
+                    folder::describe(&mut medium.video, &one.facts);
+                }
+                encoded.push(one);
+            }
+            Err(error) => {
+                failures.push(format!("video {id:?}: {error:#}"));
+                *kept = false;
+            }
+        }
+    }
+    let from_cache = encoded.iter().filter(|one| one.from_cache).count();
+    eprintln!(
+        "{} encoded, {from_cache} from the cache, {} failed",
+        encoded.len() - from_cache,
+        failures.len()
+    );
+    if !faults.is_empty() {
+        eprintln!("{} video(s) are indexed in part:{}", faults.len(), list(&faults));
+    }
+    report(&failures, args.skip_bad)?;
+    ensure!(!encoded.is_empty(), "no video could be encoded");
+    let mut keep = kept.iter();
+    media.retain(|_| *keep.next().unwrap_or(&false));
+    let videos: Vec<Video> = media.into_iter().map(|medium| medium.video).collect();
+    input(&model, &videos, encoded, known)
+}
+
+/// Encodes the media on several threads; the results are in their order.
+fn encode(args: &InputArgs, encoder: &Encoder, media: &[Medium]) -> Result<Vec<Result<Encoded>>> {
+    let bar = progress::bar("encode", media.len());
     let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Result<Encoded>>>> = Mutex::new(videos.iter().map(|_| None).collect());
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let results: Mutex<Vec<Option<Result<Encoded>>>> = Mutex::new(media.iter().map(|_| None).collect());
     let work = || {
         let mut scratch = Scratch::default();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(video) = videos.get(i) else { break };
-            let encoded = encode(video, base, args, (&text, &image), &mut scratch);
+            let Some(medium) = media.get(i) else { break };
+            let texts = Texts {
+                name: &medium.video.name,
+                description: medium.video.description.as_deref(),
+                container_first: !medium.described,
+            };
+            let encoded = match &medium.path {
+                Ok(path) => encoder.encode(path, &texts, &mut scratch),
+                Err(error) => Err(anyhow::anyhow!("{error:#}")),
+            };
             if let Ok(mut results) = results.lock()
                 && let Some(slot) = results.get_mut(i)
             {
@@ -51,35 +111,30 @@ pub fn catalogue(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) ->
             bar.inc(1);
         }
     };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     std::thread::scope(|scope| {
         for _ in 0..args.threads.unwrap_or(cores).clamp(1, 256) {
             scope.spawn(work);
         }
     });
     bar.finish_and_clear();
-
     let results = results
         .into_inner()
         .map_err(|_| anyhow::anyhow!("a worker thread failed"))?;
-    let mut encoded = Vec::with_capacity(results.len());
-    let mut failures = Vec::new();
-    let mut kept = vec![true; videos.len()];
-    for ((video, result), kept) in videos.iter().zip(results).zip(&mut kept) {
-        match result.context("not encoded").and_then(|r| r) {
-            Ok(one) => encoded.push(one),
-            Err(error) => {
-                failures.push(format!("video {:?}: {error:#}", video.id.as_str()));
-                *kept = false;
-            }
-        }
-    }
-    report(&failures, args.skip_bad)?;
-    ensure!(!encoded.is_empty(), "no video could be encoded");
-    let mut keep = kept.iter();
-    videos.retain(|_| *keep.next().unwrap_or(&false));
+    let each = results.into_iter();
+    Ok(each
+        .map(|result| result.context("not encoded").and_then(|r| r))
+        .collect())
+}
 
-    let (mut records, dictionaries) = catalogue::records(&videos, known)?;
-    let dim = model.model().dim as usize;
+fn input(
+    model: &ModelDir,
+    videos: &[Video],
+    encoded: Vec<Encoded>,
+    known: Option<&Dictionaries>,
+) -> Result<Input> {
+    let made_of: Vec<_> = encoded.iter().map(|one| one.made_of.clone()).collect();
+    let (mut records, dictionaries) = catalogue::records(videos, &made_of, known)?;
     let vectors = encoded.iter().flat_map(|e| e.vector.iter().copied()).collect();
     let mut stills = Vec::new();
     for (record, one) in records.iter_mut().zip(encoded) {
@@ -92,7 +147,7 @@ pub fn catalogue(args: &InputArgs, path: &Path, known: Option<&Dictionaries>) ->
         records,
         dictionaries,
         vectors,
-        dim,
+        dim: model.model().dim as usize,
         encoder: Some(model.reference()),
         stills,
     })
@@ -104,66 +159,23 @@ fn report(failures: &[String], skip: bool) -> Result<()> {
     if failures.is_empty() {
         return Ok(());
     }
-    let mut list = failures
-        .iter()
-        .take(SHOWN)
-        .map(|f| format!("\n  {f}"))
-        .collect::<String>();
-    if failures.len() > SHOWN {
-        list.push_str(&format!("\n  … and {} more", failures.len() - SHOWN));
-    }
     if skip {
-        eprintln!("left out {} video(s):{list}", failures.len());
+        eprintln!("left out {} video(s):{}", failures.len(), list(failures));
         return Ok(());
     }
+    let mut shown = list(failures.get(..SHOWN).unwrap_or(failures));
+    if failures.len() > SHOWN {
+        shown.push_str(&format!(
+            "\n  … and {} more; --skip-bad lists all",
+            failures.len() - SHOWN
+        ));
+    }
     bail!(
-        "{} video(s) cannot be indexed; mend them, or leave them out with --skip-bad:{list}",
+        "{} video(s) cannot be indexed; mend them, or leave them out with --skip-bad (what was encoded is in the cache):{shown}",
         failures.len()
     )
 }
 
-fn encode(
-    video: &Video,
-    base: &Path,
-    args: &InputArgs,
-    (text, image): (&TextEncoder, &ImageEncoder),
-    scratch: &mut Scratch,
-) -> Result<Encoded> {
-    let Some(url) = &video.content_url else {
-        bail!("it has no `contentUrl`; give it a file beside the catalogue");
-    };
-    ensure!(
-        !url.contains("://"),
-        "`contentUrl` {url}: expected a path; fetch the media first"
-    );
-    let frames = media::key_frames(&base.join(url), args.frames.into())?;
-    let still = frames.get(frames.len() / 2).and_then(sprites::still);
-    let mut vector = mean_of_frames(&frames, image, scratch)?;
-    match text.encode(&video.name, scratch) {
-        Ok(title) => {
-            for (v, t) in vector.iter_mut().zip(title) {
-                *v = *v * (1.0 - args.title_weight) + t * args.title_weight;
-            }
-        }
-        // A title in words that the model does not know says nothing; the frames do.
-        Err(ClipError::NoKnownWord(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(Encoded {
-        vector: UnitVector::new(vector)?.into_vec(),
-        still,
-    })
-}
-
-/// The direction of the mean of the frames' vectors.
-fn mean_of_frames(frames: &[Picture], image: &ImageEncoder, scratch: &mut Scratch) -> Result<Vec<f32>> {
-    let vectors = frames
-        .iter()
-        .map(|frame| {
-            let vector = image.encode(&frame.rgb, frame.width, frame.height, scratch)?;
-            Ok(UnitVector::new(vector)?)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mean = mean_direction(&vectors).context("its frames cancel each other out")?;
-    Ok(mean.into_vec())
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
 }

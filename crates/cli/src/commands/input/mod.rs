@@ -1,8 +1,11 @@
-//! Videos as `recsys index` and `recsys add` take them: a catalogue with its media, or vectors that the user already has.
+//! Videos as `recsys index` and `recsys add` take them: a catalogue with its media, a folder of videos, or vectors that the user already has.
 
 mod catalogue;
 mod encode;
+mod folder;
+mod vector;
 
+use crate::cache::Cache;
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use recsys_core::catalogue::{ItemFacts, ItemId};
@@ -13,14 +16,18 @@ use recsys_core::npy::Matrix;
 use recsys_core::vector::UnitVector;
 use std::path::{Path, PathBuf};
 
-/// A catalogue, or vectors and ids.
+/// A catalogue, a folder of videos, or vectors and ids.
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("input").required(true).multiple(true).args(["catalogue", "vectors"])))]
+#[command(group(clap::ArgGroup::new("input").required(true).multiple(true).args(["catalogue", "media", "vectors"])))]
 pub struct InputArgs {
     /// The catalogue: schema.org VideoObjects as JSON Lines; media paths are relative to its folder. With --vectors no
     /// media is read
     #[arg(long)]
     catalogue: Option<PathBuf>,
+    /// A folder of videos, read with all folders below it; paths become ids. With --catalogue, the folder that its media
+    /// paths are relative to
+    #[arg(long, conflicts_with = "vectors", value_name = "DIR")]
+    media: Option<PathBuf>,
     /// Vectors as a NumPy .npy file, f32, n × d
     #[arg(long, requires = "ids")]
     vectors: Option<PathBuf>,
@@ -30,18 +37,47 @@ pub struct InputArgs {
     /// Directory of the CLIP model
     #[arg(long, default_value = "models/mini-clip")]
     model: PathBuf,
-    /// Key frames a video
+    /// The most key frames a video
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     frames: u16,
     /// Share of the title in a video's vector, 0 to 1
-    #[arg(long, default_value_t = 0.3)]
+    #[arg(long, default_value_t = 0.3, value_name = "SHARE")]
     title_weight: f32,
+    /// Share of the description; together with the title's at most 1
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    description_weight: f32,
+    /// Seconds that reading one video may take
+    #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    media_timeout: u32,
     /// Leave out videos whose media cannot be read, instead of stopping
     #[arg(long)]
     skip_bad: bool,
+    /// Where encoded videos are kept for the next run; ~/.cache/recsys where not given
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Encode everything, and keep nothing
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
     /// Worker threads; the number of cores where not given
     #[arg(long)]
     threads: Option<usize>,
+}
+
+impl InputArgs {
+    /// The cache that was asked for.
+    fn cache(&self) -> Result<Cache> {
+        if self.no_cache {
+            return Ok(Cache::none());
+        }
+        if let Some(folder) = &self.cache {
+            return Cache::open(folder);
+        }
+        let own = Cache::default_folder().map(|folder| Cache::open(&folder));
+        Ok(own.unwrap_or(Ok(Cache::none())).unwrap_or_else(|error| {
+            eprintln!("warning: {error:#}");
+            Cache::none()
+        }))
+    }
 }
 
 /// Videos that were read.
@@ -60,10 +96,14 @@ pub struct Input {
 
 /// Reads the videos. Codes go on from those of the dictionaries that are `known` already.
 pub fn read(args: &InputArgs, known: Option<&Dictionaries>) -> Result<Input> {
-    match (&args.catalogue, &args.vectors, &args.ids) {
-        (catalogue, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref(), known),
-        (Some(path), ..) => encode::catalogue(args, path, known),
-        _ => anyhow::bail!("expected --catalogue, or --vectors and --ids"),
+    match (&args.catalogue, &args.media, &args.vectors, &args.ids) {
+        (catalogue, _, Some(vectors), Some(ids)) => from_vectors(vectors, ids, catalogue.as_deref(), known),
+        (Some(path), media, ..) => {
+            let beside = path.parent().unwrap_or(Path::new("."));
+            encode::catalogue(args, path, media.as_deref().unwrap_or(beside), known)
+        }
+        (None, Some(folder), ..) => encode::folder(args, folder, known),
+        _ => anyhow::bail!("expected --catalogue, --media, or --vectors and --ids"),
     }
 }
 
@@ -136,7 +176,7 @@ fn described(
     known: Option<&Dictionaries>,
 ) -> Result<(Vec<ItemRecord>, Dictionaries)> {
     let videos = catalogue::read(path)?;
-    let (described, dictionaries) = catalogue::records(&videos, known)?;
+    let (described, dictionaries) = catalogue::records(&videos, &[], known)?;
     let mut by_id: std::collections::HashMap<ItemId, ItemRecord> = described
         .into_iter()
         .map(|record| (record.id.clone(), record))

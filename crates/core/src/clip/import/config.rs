@@ -1,6 +1,6 @@
-//! The two JSON files. Hugging Face leaves out what is as in OpenAI's ViT-B/32.
+//! `config.json`. Hugging Face leaves out what is as in OpenAI's ViT-B/32.
 
-use super::{CONFIG, EXPORT, FETCH_AGAIN, ImportError, PREPROCESSOR, refused};
+use super::{CONFIG, EXPORT, ImportError, object, part, refused};
 use crate::clip::tower::{Activation, Input, Shape};
 use serde::Deserialize;
 use serde_json::Value;
@@ -71,25 +71,6 @@ pub struct Config {
     dim: usize,
     text: (Transformer, Text),
     vision: (Transformer, Vision),
-}
-
-/// A part of a file as a type.
-fn part<T: for<'de> Deserialize<'de>>(
-    file: &'static str,
-    what: &str,
-    value: &Value,
-) -> Result<T, ImportError> {
-    T::deserialize(value)
-        .map_err(|error| refused(file, what, "fields as CLIP's have them", error, FETCH_AGAIN))
-}
-
-fn object(file: &'static str, bytes: &[u8]) -> Result<Value, ImportError> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|error| refused(file, "the file", "a JSON object", error, FETCH_AGAIN))?;
-    match value.is_object() {
-        true => Ok(value),
-        false => Err(refused(file, "the file", "a JSON object", value, FETCH_AGAIN)),
-    }
 }
 
 impl Config {
@@ -232,71 +213,5 @@ impl Config {
                 EXPORT,
             )),
         }
-    }
-}
-
-/// What is done to a picture.
-pub struct Preprocessing {
-    /// Subtracted from each channel.
-    pub mean: [f32; 3],
-    /// Each channel is divided by it.
-    pub std: [f32; 3],
-}
-
-impl Preprocessing {
-    /// Reads the file; without one, OpenAI's.
-    pub fn parse(bytes: Option<&[u8]>, size: usize) -> Result<Self, ImportError> {
-        let mut own = Self {
-            mean: [0.481_454_66, 0.457_827_5, 0.408_210_73],
-            std: [0.268_629_54, 0.261_302_58, 0.275_777_11],
-        };
-        let Some(bytes) = bytes else {
-            return Ok(own);
-        };
-        let all = object(PREPROCESSOR, bytes)?;
-        let expect = |name: &str, allowed: &dyn Fn(&Value) -> bool, expected: &str| match all.get(name) {
-            Some(value) if !allowed(value) => Err(refused(PREPROCESSOR, name, expected, value, EXPORT)),
-            _ => Ok(()),
-        };
-        for step in [
-            "do_resize",
-            "do_center_crop",
-            "do_normalize",
-            "do_rescale",
-            "do_convert_rgb",
-        ] {
-            expect(step, &|value| value != &Value::Bool(false), "true")?;
-        }
-        expect("resample", &|value| value == 3, "3, bicubic")?;
-        let side = |value: &Value, names: &[&str]| {
-            let number = |value: &Value| value.as_u64() == Some(size as u64);
-            number(value) || names.iter().all(|name| value.get(*name).is_some_and(number))
-        };
-        let shorter = |value: &Value| side(value, &["shortest_edge"]) || side(value, &["height", "width"]);
-        expect(
-            "size",
-            &shorter,
-            &format!("a shortest edge of {size}, as in config.json"),
-        )?;
-        let crop = |value: &Value| side(value, &["height", "width"]);
-        expect("crop_size", &crop, &format!("{size}, as in config.json"))?;
-        for (name, slot) in [("image_mean", &mut own.mean), ("image_std", &mut own.std)] {
-            if let Some(value) = all.get(name) {
-                *slot = part(PREPROCESSOR, name, value)?;
-            }
-        }
-        let deviations = own.std.iter().all(|std| std.is_finite() && *std > 0.0);
-        if !deviations || !own.mean.iter().all(|mean| mean.is_finite()) {
-            let found = format!("{:?} and {:?}", own.mean, own.std);
-            let expected = "finite numbers, deviations above 0";
-            return Err(refused(
-                PREPROCESSOR,
-                "image_mean and image_std",
-                expected,
-                found,
-                FETCH_AGAIN,
-            ));
-        }
-        Ok(own)
     }
 }

@@ -1,11 +1,20 @@
-//! Reads CLIP models of Hugging Face's form: `config.json`, `preprocessor_config.json` and `model.safetensors`. Native only: edge
-//! and browser get the towers that come out.
+//! Reads CLIP models of Hugging Face's form, `config.json`, `preprocessor_config.json` and `model.safetensors`, and, with the
+//! feature `onnx`, pairs of ONNX graphs. Native only: edge and browser get the towers that come out.
 
 mod config;
+#[cfg(feature = "onnx")]
+mod onnx;
+mod preprocessor;
 mod weights;
 
+#[cfg(feature = "onnx")]
+pub use onnx::{OnnxFiles, OnnxPair, onnx_pair};
+
+use super::preprocess::Filter;
 use super::tower::Activation;
 use crate::bytes::{AlignedBytes, FormatError};
+use serde::Deserialize;
+use serde_json::Value;
 use std::fmt::Display;
 use thiserror::Error;
 
@@ -29,6 +38,10 @@ pub enum ImportError {
     /// The numbers fit each other but no tower.
     #[error(transparent)]
     Tower(#[from] FormatError),
+    /// A graph is of another kind, or does not run.
+    #[cfg(feature = "onnx")]
+    #[error("{0}; export the towers again, or take a model of Hugging Face's form")]
+    Graph(#[from] super::ClipError),
 }
 
 /// The names of the files, as errors have them.
@@ -56,6 +69,26 @@ fn refused(
     }
 }
 
+/// A part of a JSON file as a type.
+fn part<T: for<'de> Deserialize<'de>>(
+    file: &'static str,
+    what: &str,
+    value: &Value,
+) -> Result<T, ImportError> {
+    T::deserialize(value)
+        .map_err(|error| refused(file, what, "fields as CLIP's have them", error, FETCH_AGAIN))
+}
+
+/// A JSON file.
+fn object(file: &'static str, bytes: &[u8]) -> Result<Value, ImportError> {
+    let value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| refused(file, "the file", "a JSON object", error, FETCH_AGAIN))?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(refused(file, "the file", "a JSON object", value, FETCH_AGAIN)),
+    }
+}
+
 /// The files of a model.
 #[derive(Clone, Copy)]
 pub struct Files<'a> {
@@ -79,6 +112,8 @@ pub struct Imported {
     pub mean: [f32; 3],
     /// Deviation of each channel.
     pub std: [f32; 3],
+    /// How a picture is resized.
+    pub filter: Filter,
     /// Of both towers.
     pub activations: [Activation; 2],
     /// The file of the image tower.
@@ -96,14 +131,16 @@ pub struct Imported {
 pub fn hugging_face(files: &Files<'_>) -> Result<Imported, ImportError> {
     let config = config::Config::parse(files.config)?;
     let (text, image) = (config.text_shape()?, config.image_shape()?);
-    let preprocessing = config::Preprocessing::parse(files.preprocessor, config.image_size())?;
+    let size = config.image_size();
+    let preprocessing = preprocessor::Preprocessing::parse(files.preprocessor, Some(size))?;
     let weights = weights::Weights::open(files.weights)?;
     Ok(Imported {
         dim: text.dim,
         context: text.positions,
-        size: config.image_size(),
+        size,
         mean: preprocessing.mean,
         std: preprocessing.std,
+        filter: preprocessing.filter,
         activations: [text.activation, image.activation],
         tokens: weights.token_table(config.vocabulary(), text.width)?,
         image: weights.image_tower(&image)?,

@@ -2,6 +2,7 @@
 
 use super::kernel::{COLUMNS, ROWS, four, products};
 use super::math::greatest_magnitude;
+use crate::simd::{Work, wide};
 use std::ops::Range;
 
 /// Rows of f32 as 16-bit codes, each row with a scale of its own.
@@ -31,14 +32,31 @@ impl Rows {
                 (0.0, 0.0)
             };
             self.scales.push(scale);
+            let start = self.codes.len();
+            self.codes.resize(start + self.pairs, [0; 2]);
+            let codes = self.codes.get_mut(start..).unwrap_or_default();
             let (pairs, _) = row.as_chunks::<2>();
-            let code = |x: f32| round(x * factor);
-            self.codes.extend(pairs.iter().map(|[a, b]| [code(*a), code(*b)]));
+            wide(Quantise { codes, pairs, factor });
         }
     }
 
     fn len(&self) -> usize {
         self.scales.len()
+    }
+}
+
+struct Quantise<'a> {
+    codes: &'a mut [[i16; 2]],
+    pairs: &'a [[f32; 2]],
+    factor: f32,
+}
+
+impl Work for Quantise<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for (code, pair) in self.codes.iter_mut().zip(self.pairs) {
+            *code = pair.map(|x| round(x * self.factor));
+        }
     }
 }
 
@@ -77,21 +95,39 @@ impl<'a> Linear<'a> {
 
     /// Outputs of each row, row by row.
     pub fn forward(self, rows: &Rows, out: &mut Vec<f32>) {
-        self.each(rows, out, |value, _| value);
+        wide(Product::<false> {
+            linear: self,
+            rows,
+            out,
+        });
     }
 
     /// Adds the outputs to what stands in `out`.
     pub fn add(self, rows: &Rows, out: &mut Vec<f32>) {
-        self.each(rows, out, |value, before| value + before);
+        wide(Product::<true> {
+            linear: self,
+            rows,
+            out,
+        });
     }
+}
 
+/// Outputs of each row, added to what stands in `out` or instead of it.
+struct Product<'a, const ADD: bool> {
+    linear: Linear<'a>,
+    rows: &'a Rows,
+    out: &'a mut Vec<f32>,
+}
+
+impl<const ADD: bool> Work for Product<'_, ADD> {
     #[inline(always)]
-    fn each(self, rows: &Rows, out: &mut Vec<f32>, join: impl Fn(f32, f32) -> f32) {
-        let width = self.scales.len();
+    fn run(self) {
+        let Self { linear, rows, out } = self;
+        let width = linear.scales.len();
         out.resize(rows.len() * width, 0.0);
-        let panels = self.codes.chunks_exact(rows.pairs.max(1));
-        let (scales, _) = self.scales.as_chunks::<COLUMNS>();
-        let (bias, _) = self.bias.as_chunks::<COLUMNS>();
+        let panels = linear.codes.chunks_exact(rows.pairs.max(1));
+        let (scales, _) = linear.scales.as_chunks::<COLUMNS>();
+        let (bias, _) = linear.bias.as_chunks::<COLUMNS>();
         for (panel, (codes, scales)) in panels.zip(scales).enumerate() {
             let bias = bias.get(panel).copied().unwrap_or_default();
             for first in (0..rows.len()).step_by(ROWS) {
@@ -102,7 +138,8 @@ impl<'a> Linear<'a> {
                     let out = out.get_mut(start..).and_then(<[f32]>::first_chunk_mut::<COLUMNS>);
                     let Some(out) = out else { continue };
                     for (((out, sum), column), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
-                        *out = join(*sum as f32 * (scale * column) + bias, *out);
+                        let value = *sum as f32 * (scale * column) + bias;
+                        *out = if ADD { value + *out } else { value };
                     }
                 }
             }

@@ -1,6 +1,8 @@
 //! The functions of a transformer over rows of f32, without branches, so that every target vectorises them and gives the same
 //! bits.
 
+use crate::simd::{Work, wide};
+
 /// How many sums are kept beside each other.
 const LANES: usize = 8;
 
@@ -49,28 +51,52 @@ fn erf(x: f32) -> f32 {
 /// Applies the activation to each value.
 pub fn activate(values: &mut [f32], activation: Activation) {
     match activation {
-        Activation::QuickGelu => {
-            for x in values {
-                *x /= 1.0 + exp(-1.702 * *x);
-            }
+        Activation::QuickGelu => wide(QuickGelu(values)),
+        Activation::Gelu => wide(Gelu(values)),
+    }
+}
+
+struct QuickGelu<'a>(&'a mut [f32]);
+
+impl Work for QuickGelu<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for x in self.0 {
+            *x /= 1.0 + exp(-1.702 * *x);
         }
-        Activation::Gelu => {
-            for x in values {
-                *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2));
-            }
+    }
+}
+
+struct Gelu<'a>(&'a mut [f32]);
+
+impl Work for Gelu<'_> {
+    #[inline(always)]
+    fn run(self) {
+        for x in self.0 {
+            *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2));
         }
     }
 }
 
 /// Turns scores into weights that add up to 1.
 pub fn softmax(scores: &mut [f32]) {
-    let greatest = fold(scores, f32::NEG_INFINITY, |x| x, greater);
-    for x in scores.iter_mut() {
-        *x = exp(*x - greatest);
-    }
-    let sum = fold(scores, 0.0, |x| x, |a, b| a + b);
-    for x in scores {
-        *x /= sum;
+    wide(Softmax(scores));
+}
+
+struct Softmax<'a>(&'a mut [f32]);
+
+impl Work for Softmax<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let scores = self.0;
+        let greatest = fold(scores, f32::NEG_INFINITY, |x| x, greater);
+        for x in scores.iter_mut() {
+            *x = exp(*x - greatest);
+        }
+        let sum = fold(scores, 0.0, |x| x, |a, b| a + b);
+        for x in scores {
+            *x /= sum;
+        }
     }
 }
 

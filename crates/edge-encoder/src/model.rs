@@ -1,4 +1,4 @@
-//! The model, read from static assets: each tower on first use, and kept as long as there is room.
+//! The model: each tower on first use, as far as there is room.
 
 use crate::fault::Fault;
 use crate::files;
@@ -136,9 +136,7 @@ impl Encoders {
         if let Some(encoder) = known() {
             return Ok(encoder);
         }
-        if !self.fits("text", self.text_bytes())? {
-            self.image.take();
-        }
+        self.check_room("text", self.text_bytes(), self.image.borrow().is_some())?;
         let tower = files::file(env, &self.model.text.tower).await?;
         let tokens = match self.model.text.tokens() {
             Some(tokens) => Some(files::file(env, tokens).await?),
@@ -160,9 +158,7 @@ impl Encoders {
         if let Some(encoder) = known() {
             return Ok(encoder);
         }
-        if !self.fits("image", self.image_bytes())? {
-            self.text.take();
-        }
+        self.check_room("image", self.image_bytes(), self.text.borrow().is_some())?;
         let tower = files::file(env, &self.model.image.tower).await?;
         let encoder = ImageEncoder::new(&self.model, tower).map_err(unusable)?;
         let encoder = Rc::new(encoder);
@@ -182,14 +178,27 @@ impl Encoders {
         self.text_bytes() + self.image_bytes() <= MOST_OF_BOTH
     }
 
-    /// Whether a tower fits beside the other one.
-    fn fits(&self, tower: &str, bytes: u64) -> Result<bool, Fault> {
-        match bytes <= MOST_OF_ONE {
-            true => Ok(self.fit_together()),
-            false => Err(Fault::Model(format!(
-                "{tower} tower: {bytes} bytes, and a worker has room for {MOST_OF_ONE}; take a smaller model (docs/models.md)"
-            ))),
+    /// Refuses a tower that has no room, alone or beside the other one. The other one's would not serve: memory does not shrink,
+    /// and what a tower leaves is in pieces.
+    fn check_room(&self, tower: &str, bytes: u64, beside: bool) -> Result<(), Fault> {
+        let refuse = |found: u64, what: &str, most: u64| {
+            let remedy = "take a smaller model (docs/models.md)";
+            let message =
+                format!("{tower} tower: {found} bytes{what}, and a worker has room for {most}; {remedy}");
+            Err(Fault::Model(message))
+        };
+        if bytes > MOST_OF_ONE {
+            return refuse(bytes, "", MOST_OF_ONE);
         }
+        if beside && !self.fit_together() {
+            let both = self.text_bytes() + self.image_bytes();
+            return refuse(
+                both,
+                " with the other one, which this worker holds already",
+                MOST_OF_BOTH,
+            );
+        }
+        Ok(())
     }
 }
 

@@ -24,11 +24,13 @@ let folder;
 let browser;
 let site;
 let thumb;
+let tinyclip;
 
 before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "recsys-clip-"));
   [browser, site] = await Promise.all([launchChromium(), startSite({ site: siteFromEnvironment(), encoder: "unbound" })]);
   thumb = await readFile(path.join(siteFromEnvironment(), "thumbs/v00001.jpg"));
+  tinyclip = await imported("tinyclip-8m");
 });
 
 after(async () => {
@@ -114,7 +116,7 @@ async function inChromium(model) {
 const mib = (bytes) => `${(bytes / MIB).toFixed(1)} MiB`;
 
 test("TinyCLIP ViT-8M/16: at most 40 MiB for texts and 48 MiB for pictures", async () => {
-  const { model, peaks } = await imported("tinyclip-8m");
+  const { model, peaks } = tinyclip;
   const text = await onWorkerd(model, "text");
   const image = await onWorkerd(model, "image");
   const both = await onWorkerd(model, "text", "image");
@@ -130,7 +132,7 @@ test("TinyCLIP ViT-8M/16: at most 40 MiB for texts and 48 MiB for pictures", asy
 });
 
 test("a model in an R2 bucket answers as one in static files, and a file that is missing there is named", async () => {
-  const { model } = await imported("tinyclip-8m");
+  const { model } = tinyclip;
   const vector = async (options) => {
     const encoder = await startEncoder(model, options);
     try {

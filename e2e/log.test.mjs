@@ -11,6 +11,7 @@ import { promisify } from "node:util";
 import { launchChromium } from "./browser.mjs";
 import { siteFromEnvironment, startSite } from "./server.mjs";
 import { seal } from "./signing.mjs";
+import { withRecommender } from "./small_site.mjs";
 
 const TOKEN = "a token of the tests";
 const RECSYS = process.env.RECSYS_BIN;
@@ -37,20 +38,10 @@ after(async () => {
 
 /** Runs `body` in a page of the site with a `Recommender` as `rec`; `body` gets `argument`. */
 async function inBrowser(url, options, body, argument) {
-  const context = await browser.newContext();
-  try {
-    const requests = [];
-    context.on("request", (request) => requests.push({ path: new URL(request.url()).pathname, body: request.postData() }));
-    const tab = await context.newPage();
-    await tab.goto(`${url}/icon.svg`);
-    await tab.evaluate(async (options) => {
-      const { Recommender } = await import("/pkg/index.js");
-      globalThis.rec = await Recommender.open({ endpoint: location.origin, ...options });
-    }, options);
-    return { value: await tab.evaluate(body, argument), requests };
-  } finally {
-    await context.close();
-  }
+  const requests = [];
+  const note = (request) => requests.push({ path: new URL(request.url()).pathname, body: request.postData() });
+  const value = await withRecommender(browser, url, options, body, argument, note);
+  return { value, requests };
 }
 
 /** A visit with clicks, repeated and searched for, watches and searches, in which every slate is shown. */

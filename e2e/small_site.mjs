@@ -24,10 +24,12 @@ export async function smallSite(folder) {
  * @param {string} url the site's
  * @param {object} options for `Recommender.open`, besides the endpoint
  * @param {(argument: any) => Promise<unknown>} body its argument and its value travel as JSON
+ * @param {(request: import("playwright-core").Request) => void} [note] told of each request
  */
-export async function withRecommender(browser, url, options, body, argument) {
+export async function withRecommender(browser, url, options, body, argument, note = () => {}) {
   const context = await browser.newContext();
   try {
+    context.on("request", note);
     const tab = await context.newPage();
     await tab.goto(`${url}/icon.svg`);
     await tab.evaluate(async (options) => {

@@ -4,7 +4,7 @@
 //! again. Nothing is lost with the folder but time.
 
 use anyhow::{Context, Result};
-use recsys_core::manifest::sha256_hex;
+use recsys_core::manifest::{FileDigest, sha256_hex};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write;
@@ -22,26 +22,23 @@ pub struct Cache {
 }
 
 /// All that a file's content depends on, part by part.
-pub struct Key(Sha256);
+pub struct Key(FileDigest);
 
 impl Key {
     /// Of one kind of files, as this version of the command makes them.
     pub fn of(kind: &str) -> Self {
-        Self(Sha256::new()).with(env!("CARGO_PKG_VERSION")).with(kind)
+        Self(FileDigest::default())
+            .with(env!("CARGO_PKG_VERSION"))
+            .with(kind)
     }
 
     /// With one more part.
     #[must_use]
     pub fn with(mut self, part: impl AsRef<[u8]>) -> Self {
         let part = part.as_ref();
-        self.0.update((part.len() as u64).to_le_bytes());
-        self.0.update(part);
+        self.0.add(&(part.len() as u64).to_le_bytes());
+        self.0.add(part);
         self
-    }
-
-    fn name(self) -> String {
-        let hash = self.0.finalize();
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -52,6 +49,11 @@ impl Cache {
             folder: None,
             told: Once::new(),
         }
+    }
+
+    /// Whether it keeps nothing.
+    pub const fn is_none(&self) -> bool {
+        self.folder.is_none()
     }
 
     /// Opens a folder, which is made.
@@ -73,23 +75,12 @@ impl Cache {
         })
     }
 
-    /// The user's own: `$XDG_CACHE_HOME/recsys`, or `~/.cache/recsys`; none where there is no home.
-    pub fn default_folder() -> Option<PathBuf> {
-        let set = |name| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))?;
-        Some(base.join("recsys"))
-    }
-
     /// What is kept under a key, as `parse` reads it.
     pub fn get<T>(&self, key: Key, parse: impl FnOnce(&[u8]) -> Option<T>) -> Lookup<T> {
         let Some(folder) = &self.folder else {
             return Lookup::Missing(Place(None));
         };
-        let name = key.name();
+        let name = key.0.sha256();
         let (start, rest) = name.split_at(2);
         let path = folder.join(start).join(rest);
         let place = Place(Some(path.clone()));

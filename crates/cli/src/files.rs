@@ -1,8 +1,9 @@
 //! Files that are there as a whole, or not at all.
 
 use anyhow::{Context, Result, bail};
+use recsys_core::manifest::FileDigest;
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Starts the names of files that are being written.
@@ -34,15 +35,41 @@ fn readable() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o644)
 }
 
-/// The user's cache folder for this program.
+/// Reads to the end.
+///
+/// # Errors
+/// A read fails.
+pub fn digest(mut from: impl Read) -> std::io::Result<FileDigest> {
+    let (mut digest, mut buffer) = (FileDigest::default(), vec![0; 1 << 16]);
+    loop {
+        let n = from.read(&mut buffer)?;
+        match buffer.get(..n) {
+            None | Some([]) => return Ok(digest),
+            Some(bytes) => digest.add(bytes),
+        }
+    }
+}
+
+/// Removes a file, which need not be there.
+///
+/// # Errors
+/// It cannot be removed.
+pub fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The user's cache folder for this program. Variables that hold no absolute path do not count.
 ///
 /// # Errors
 /// The environment does not tell it; `instead` is the option that names another.
 pub fn cache_folder(instead: &str) -> Result<PathBuf> {
     let variable = |name| {
         std::env::var_os(name)
-            .filter(|value| !value.is_empty())
             .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     };
     let home = || {
         let home = variable("HOME")?;

@@ -7,8 +7,7 @@ use recsys_core::clip::picture::{Picture, PictureLimits};
 use recsys_core::clip::tower::{MOST_IN_WASM, Scratch};
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::time::Duration;
 use worker::{Date, Delay, Env};
 
@@ -27,13 +26,14 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Encoders {
     model: Model,
     sha256: String,
-    text: RefCell<Option<Rc<TextEncoder>>>,
-    image: RefCell<Option<Rc<ImageEncoder>>>,
+    text: OnceCell<TextEncoder>,
+    image: OnceCell<ImageEncoder>,
     scratch: RefCell<Scratch>,
 }
 
 thread_local! {
-    static ENCODERS: RefCell<Option<Rc<Encoders>>> = const { RefCell::new(None) };
+    // As long as the isolate.
+    static ENCODERS: &'static OnceCell<Encoders> = Box::leak(Box::default());
     static LOADING_SINCE: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -61,27 +61,32 @@ impl Drop for Turn {
     }
 }
 
-/// The model, whose manifest the first request reads.
-pub async fn encoders(env: &Env) -> Result<Rc<Encoders>, Fault> {
-    let known = || ENCODERS.with_borrow(Clone::clone);
-    if let Some(encoders) = known() {
-        return Ok(encoders);
+/// What a cell has, or what is loaded into it: by one request, while the others wait.
+async fn kept<T>(cell: &OnceCell<T>, load: impl AsyncFnOnce() -> Result<T, Fault>) -> Result<&T, Fault> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
     }
     let _turn = Turn::wait().await;
-    if let Some(encoders) = known() {
-        return Ok(encoders);
+    if let Some(value) = cell.get() {
+        return Ok(value);
     }
-    let bytes = files::manifest(env, FILE_NAME).await?;
-    let model = Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?;
-    let encoders = Rc::new(Encoders {
-        model,
-        sha256: sha256_hex(&bytes),
-        text: RefCell::default(),
-        image: RefCell::default(),
-        scratch: RefCell::default(),
-    });
-    ENCODERS.set(Some(Rc::clone(&encoders)));
-    Ok(encoders)
+    let value = load().await?;
+    Ok(cell.get_or_init(|| value))
+}
+
+/// The model, whose manifest the first request reads.
+pub async fn encoders(env: &Env) -> Result<&'static Encoders, Fault> {
+    let load = async || {
+        let bytes = files::manifest(env, FILE_NAME).await?;
+        Ok(Encoders {
+            model: Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?,
+            sha256: sha256_hex(&bytes),
+            text: OnceCell::new(),
+            image: OnceCell::new(),
+            scratch: RefCell::default(),
+        })
+    };
+    kept(ENCODERS.with(|cell| *cell), load).await
 }
 
 impl Encoders {
@@ -92,7 +97,7 @@ impl Encoders {
 
     /// What a picture may take beside the towers.
     pub fn picture_limits(&self) -> PictureLimits {
-        let beside = match self.text.borrow().is_some() && self.fit_together() {
+        let beside = match self.text.get().is_some() && self.fit_together() {
             true => self.text_bytes(),
             false => 0,
         };
@@ -120,50 +125,34 @@ impl Encoders {
 
     /// Loads a tower, where none is.
     pub async fn ready(&self, env: &Env) -> Result<(), Fault> {
-        if self.image.borrow().is_none() {
+        if self.image.get().is_none() {
             self.text(env).await?;
         }
         Ok(())
     }
 
     /// The text tower.
-    async fn text(&self, env: &Env) -> Result<Rc<TextEncoder>, Fault> {
-        let known = || self.text.borrow().clone();
-        if let Some(encoder) = known() {
-            return Ok(encoder);
-        }
-        let _turn = Turn::wait().await;
-        if let Some(encoder) = known() {
-            return Ok(encoder);
-        }
-        self.check_room("text", self.text_bytes(), self.image.borrow().is_some())?;
-        let tower = files::file(env, &self.model.text.tower).await?;
-        let tokens = match self.model.text.tokens() {
-            Some(tokens) => Some(files::file(env, tokens).await?),
-            None => None,
+    async fn text(&self, env: &Env) -> Result<&TextEncoder, Fault> {
+        let load = async || {
+            self.check_room("text", self.text_bytes(), self.image.get().is_some())?;
+            let tower = files::file(env, &self.model.text.tower).await?;
+            let tokens = match self.model.text.tokens() {
+                Some(tokens) => Some(files::file(env, tokens).await?),
+                None => None,
+            };
+            TextEncoder::new(&self.model, tower, tokens).map_err(unusable)
         };
-        let encoder = TextEncoder::new(&self.model, tower, tokens).map_err(unusable)?;
-        let encoder = Rc::new(encoder);
-        self.text.replace(Some(Rc::clone(&encoder)));
-        Ok(encoder)
+        kept(&self.text, load).await
     }
 
     /// The image tower.
-    async fn image(&self, env: &Env) -> Result<Rc<ImageEncoder>, Fault> {
-        let known = || self.image.borrow().clone();
-        if let Some(encoder) = known() {
-            return Ok(encoder);
-        }
-        let _turn = Turn::wait().await;
-        if let Some(encoder) = known() {
-            return Ok(encoder);
-        }
-        self.check_room("image", self.image_bytes(), self.text.borrow().is_some())?;
-        let tower = files::file(env, &self.model.image.tower).await?;
-        let encoder = ImageEncoder::new(&self.model, tower).map_err(unusable)?;
-        let encoder = Rc::new(encoder);
-        self.image.replace(Some(Rc::clone(&encoder)));
-        Ok(encoder)
+    async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
+        let load = async || {
+            self.check_room("image", self.image_bytes(), self.text.get().is_some())?;
+            let tower = files::file(env, &self.model.image.tower).await?;
+            ImageEncoder::new(&self.model, tower).map_err(unusable)
+        };
+        kept(&self.image, load).await
     }
 
     fn text_bytes(&self) -> u64 {

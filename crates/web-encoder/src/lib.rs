@@ -6,7 +6,7 @@ use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::model::{Model, ModelFile};
 use recsys_core::clip::tower::Scratch;
 use recsys_core::clip::{ImageEncoder, TextEncoder};
-use recsys_core::manifest::{FileDigest, sha256_hex};
+use recsys_core::manifest::sha256_hex;
 use std::fmt::Display;
 use wasm_bindgen::prelude::*;
 
@@ -146,9 +146,7 @@ fn checked(entry: &ModelFile, file: &Uint8Array) -> Result<AlignedBytes, JsValue
     }
     let mut bytes = AlignedBytes::zeroed(length);
     file.copy_to(bytes.as_mut_slice());
-    let mut digest = FileDigest::default();
-    digest.add(bytes.as_slice());
-    entry.check_digest(digest).map_err(bad_model)?;
+    entry.check(bytes.as_slice()).map_err(bad_model)?;
     Ok(bytes)
 }
 

@@ -88,10 +88,11 @@ async function sought(options) {
     throw named("BadOption", "search: `picture` is no Blob; expected a File or Blob of a picture");
   }
   if (recommender.local && encoder) {
-    const { model } = await encoder;
+    const here = await encoder;
+    const found = (vector) => ({ k: options.k, model: here.model, vector });
     const text = options?.text;
-    if (picture) return { k: options.k, model, vector: await (await encoder).picture(picture) };
-    if (typeof text === "string" && text.trim()) return { k: options.k, model, vector: (await encoder).text(text) };
+    if (picture) return found(await here.picture(picture));
+    if (typeof text === "string" && text.trim()) return found(here.text(text));
   }
   if (!picture) return options;
   return { k: options.k, picture: new Uint8Array(await picture.arrayBuffer()), type: picture.type };

@@ -1,9 +1,8 @@
 //! What a medium's content is, as one hash.
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest, Sha256};
+use recsys_core::manifest::{FileDigest, sha256_hex};
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The files of a folder of pictures, in the order of their names. Hidden ones and folders do not count.
@@ -29,35 +28,25 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// SHA-256 of a file's bytes, or of the names and bytes of a folder's files.
+/// SHA-256 of a file's bytes, or of the names and bytes of a folder's files, in hexadecimal.
 ///
 /// # Errors
 /// It cannot be read.
-pub fn content_hash(path: &Path) -> Result<[u8; 32]> {
-    let mut hash = Sha256::new();
+pub fn content_hash(path: &Path) -> Result<String> {
     if !path.is_dir() {
-        add(path, &mut hash)?;
-        return Ok(hash.finalize().into());
+        return of_file(path);
     }
+    let mut all = FileDigest::default();
     for file in files(path)? {
         let name = file.file_name().unwrap_or_default().as_encoded_bytes();
-        let mut own = Sha256::new();
-        add(&file, &mut own)?;
-        hash.update(Sha256::digest(name));
-        hash.update(own.finalize());
+        all.add(sha256_hex(name).as_bytes());
+        all.add(of_file(&file)?.as_bytes());
     }
-    Ok(hash.finalize().into())
+    Ok(all.sha256())
 }
 
-fn add(path: &Path, hash: &mut Sha256) -> Result<()> {
-    let at = || format!("{}: cannot read it", path.display());
-    let mut file = File::open(path).with_context(at)?;
-    let mut block = vec![0; 1 << 18];
-    loop {
-        let n = file.read(&mut block).with_context(at)?;
-        if n == 0 {
-            return Ok(());
-        }
-        hash.update(block.get(..n).unwrap_or_default());
-    }
+fn of_file(path: &Path) -> Result<String> {
+    let digest = File::open(path).and_then(crate::files::digest);
+    let digest = digest.with_context(|| format!("{}: cannot read it", path.display()))?;
+    Ok(digest.sha256())
 }

@@ -2,9 +2,8 @@
 
 use super::write::{About, Part, Parts, check_replaceable, write};
 use anyhow::{Context, Result, bail};
-use recsys_core::bytes::AlignedBytes;
 use recsys_core::clip::import::{Files, Imported, OnnxFiles, hugging_face, onnx_pair};
-use recsys_core::clip::tower::{Activation, MOST_IN_WASM, Tower};
+use recsys_core::clip::tower::{Activation, MOST_IN_WASM, Shape};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -155,38 +154,38 @@ fn from_weights(dir: &Path, out: &Path, name: &str, about: &About) -> Result<Str
         megabytes(model.image.len()),
         megabytes(model.text.len()),
         megabytes(model.tokens.len()),
-        where_it_runs(&model)?,
+        where_it_runs(&model),
     ))
 }
 
 /// Where there is memory enough for each tower.
-fn where_it_runs(model: &Imported) -> Result<String> {
-    let peak = |tower: &AlignedBytes, more: usize| -> Result<u64> {
-        let shape = *Tower::open(tower.clone())?.shape();
-        Ok(shape.peak_bytes((tower.len() + more) as u64))
-    };
+fn where_it_runs(model: &Imported) -> String {
+    let peak = |shape: &Shape, files: usize| shape.peak_bytes(files as u64);
     let towers = [
-        ("image", peak(&model.image, 0)?),
-        ("text", peak(&model.text, model.tokens.len())?),
+        ("image", peak(&model.image_shape, model.image.len())),
+        (
+            "text",
+            peak(&model.text_shape, model.text.len() + model.tokens.len()),
+        ),
     ];
     let mebibytes = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
     let peaks = towers
         .map(|(name, peak)| format!("{name} tower {}", mebibytes(peak)))
         .join(", ");
     let most = mebibytes(MOST_IN_WASM);
-    Ok(match towers.into_iter().find(|(_, peak)| *peak > MOST_IN_WASM) {
+    match towers.into_iter().find(|(_, peak)| *peak > MOST_IN_WASM) {
         None => format!("runs natively, at the edge and in the browser (at most {peaks}, of {most})"),
         Some((name, _)) => format!(
             "runs natively alone: at the edge and in the browser there are {most}, and the {name} tower may take more ({peaks})"
         ),
-    })
+    }
 }
 
 fn towers(model: &Imported) -> Parts<'_> {
-    let [of_text, of_image] = model.activations.map(|activation| match activation {
+    let activation = |shape: &Shape| match shape.activation {
         Activation::QuickGelu => "quick_gelu",
         Activation::Gelu => "gelu",
-    });
+    };
     Parts {
         image: Part {
             file: "image.tower",
@@ -196,13 +195,13 @@ fn towers(model: &Imported) -> Parts<'_> {
                 "mean": model.mean,
                 "std": model.std,
                 "resize": model.filter.name(),
-                "activation": of_image,
+                "activation": activation(&model.image_shape),
             }),
         },
         text: Part {
             file: "text.tower",
             bytes: model.text.as_slice(),
-            fields: json!({ "context": model.context, "activation": of_text }),
+            fields: json!({ "context": model.context, "activation": activation(&model.text_shape) }),
         },
         tokens: Some(&model.tokens),
         fields: json!({ "dim": model.dim, "weights": "int8, one f32 scale for each output" }),

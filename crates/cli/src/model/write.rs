@@ -43,9 +43,8 @@ fn add(to: &mut Value, more: Value) {
 /// Writes the files, each at once, and the manifest last; other files of the folder stay.
 ///
 /// # Errors
-/// The folder holds something else than a model, a write fails, or the parts make no model.
+/// A write fails, or the parts make no model.
 pub fn write(out: &Path, parts: &Parts<'_>, name: &str, about: &About) -> Result<()> {
-    check_replaceable(out)?;
     let entry =
         |file: &str, bytes: &[u8]| json!({ "file": file, "sha256": sha256_hex(bytes), "bytes": bytes.len() });
     let tower = |part: &Part<'_>| {

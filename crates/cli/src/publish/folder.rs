@@ -47,12 +47,7 @@ impl Destination for Folder {
 
     fn remove(&self, name: &str) -> Result<()> {
         let path = self.0.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{}: cannot remove", path.display()))
-            }
-            _ => Ok(()),
-        }
+        files::remove(&path).with_context(|| format!("{}: cannot remove", path.display()))
     }
 
     fn names(&self) -> Result<Option<Vec<String>>> {

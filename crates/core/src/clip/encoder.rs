@@ -79,7 +79,7 @@ pub enum ClipError {
 }
 
 /// Refuses what the manifest has otherwise.
-fn same(tower: TowerName, what: &str, expected: &usize, found: &usize) -> Result<(), ClipError> {
+pub(super) fn same(tower: TowerName, what: &str, expected: usize, found: usize) -> Result<(), ClipError> {
     match expected == found {
         true => Ok(()),
         false => Err(ClipError::Other {
@@ -243,7 +243,7 @@ fn no_known_word(text: &str) -> ClipError {
 /// Refuses a text tower that is another than the manifest's.
 fn fits(model: &Model, table: &TokenTable, tower: &Tower) -> Result<(), ClipError> {
     let shape = tower.shape();
-    let same = |what, expected: usize, found| same(TowerName::Text, what, &expected, &found);
+    let same = |what, expected: usize, found| same(TowerName::Text, what, expected, found);
     same("side of a picture", 0, shape.size())?;
     same("context", model.text.context as usize, shape.positions)?;
     same("dimensions", model.dim as usize, shape.dim)?;
@@ -275,8 +275,8 @@ impl ImageEncoder {
         let engine = match Tower::is_one(file.as_slice()) {
             true => {
                 let tower = Tower::open(file)?;
-                same(IMAGE, "side of a picture", &size, &tower.shape().size())?;
-                same(IMAGE, "dimensions", &dim, &tower.shape().dim)?;
+                same(IMAGE, "side of a picture", size, tower.shape().size())?;
+                same(IMAGE, "dimensions", dim, tower.shape().dim)?;
                 ImageEngine::Tower(Box::new(tower))
             }
             #[cfg(feature = "onnx")]

@@ -1,4 +1,5 @@
-//! Videos as `recsys index` and `recsys add` take them: a catalogue with its media, a folder of videos, or vectors that the user already has.
+//! Videos as `recsys index` and `recsys add` take them: a catalogue with its media, a folder of videos, or vectors that the
+//! user already has.
 
 mod catalogue;
 mod encode;
@@ -6,6 +7,7 @@ mod folder;
 mod vector;
 
 use crate::cache::Cache;
+use crate::files;
 use anyhow::{Context, Result, ensure};
 use image::RgbImage;
 use recsys_core::catalogue::{ItemFacts, ItemId};
@@ -72,8 +74,10 @@ impl InputArgs {
         if let Some(folder) = &self.cache {
             return Cache::open(folder);
         }
-        let own = Cache::default_folder().map(|folder| Cache::open(&folder));
-        Ok(own.unwrap_or(Ok(Cache::none())).unwrap_or_else(|error| {
+        let Ok(own) = files::cache_folder("--cache DIR") else {
+            return Ok(Cache::none());
+        };
+        Ok(Cache::open(&own).unwrap_or_else(|error| {
             eprintln!("warning: {error:#}");
             Cache::none()
         }))

@@ -164,6 +164,10 @@ impl Encoder {
 
     /// What is seen in a medium, out of the cache where it is there.
     fn seen(&self, path: &Path, scratch: &mut Scratch, from_cache: &mut bool) -> Result<Seen> {
+        if self.cache.is_none() {
+            *from_cache = false;
+            return self.look(path, scratch);
+        }
         let content = self.content(path)?;
         let key = Key::of(FRAMES)
             .with(&self.model)
@@ -182,21 +186,23 @@ impl Encoder {
     }
 
     /// The hash of a medium's content, which is read anew only where its state has changed.
-    fn content(&self, path: &Path) -> Result<[u8; 32]> {
+    fn content(&self, path: &Path) -> Result<String> {
         // A pipe, say, would be read for ever.
         media::check(path)?;
         let hash = || media::content_hash(path);
         let Some(state) = state_of(path) else {
             return hash();
         };
-        match self
-            .cache
-            .get(Key::of("state").with(state), |bytes| bytes.try_into().ok())
-        {
+        let text = |bytes: &[u8]| {
+            String::from_utf8(bytes.to_vec())
+                .ok()
+                .filter(|hash| hash.len() == 64)
+        };
+        match self.cache.get(Key::of("state").with(state), text) {
             Lookup::Found(content) => Ok(content),
             Lookup::Missing(place) => {
                 let content = hash()?;
-                self.cache.put(place, &content);
+                self.cache.put(place, content.as_bytes());
                 Ok(content)
             }
         }

@@ -1,7 +1,8 @@
 //! One file over HTTP: continued where an earlier try stopped, and kept only with the SHA-256 that it must have.
 
 use super::host::Host;
-use super::part::{Part, digest};
+use super::part::Part;
+use crate::files;
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
 use std::fs::File;
@@ -67,7 +68,7 @@ pub fn download(
     patience: &Patience,
     bar: &ProgressBar,
 ) -> Result<()> {
-    if let Ok(there) = File::open(dest).and_then(digest)
+    if let Ok(there) = File::open(dest).and_then(files::digest)
         && there.sha256() == want.sha256
     {
         return Ok(());

@@ -104,7 +104,7 @@ fn source(known: &Known, folder: &Path) -> Result<Source> {
 fn verify(known: &Known, folder: &Path) -> Result<()> {
     for file in &known.files {
         let path = folder.join(&file.path);
-        let digest = File::open(&path).and_then(part::digest).with_context(|| {
+        let digest = File::open(&path).and_then(files::digest).with_context(|| {
             let all: Vec<&str> = known.files.iter().map(|file| &*file.path).collect();
             format!(
                 "{}: cannot read it; expected the files of {} at revision {}: {}",

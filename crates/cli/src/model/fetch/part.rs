@@ -1,22 +1,11 @@
 //! A file under way: `NAME.part`, with its hash so far, and beside it the server's name of what it is a part of.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use recsys_core::manifest::FileDigest;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-/// Reads a file to its end.
-pub fn digest(mut file: File) -> std::io::Result<FileDigest> {
-    let (mut digest, mut buffer) = (FileDigest::default(), vec![0; 1 << 16]);
-    loop {
-        let n = file.read(&mut buffer)?;
-        match buffer.get(..n) {
-            None | Some([]) => return Ok(digest),
-            Some(bytes) => digest.add(bytes),
-        }
-    }
-}
 
 /// A file under way.
 pub struct Part {
@@ -51,7 +40,7 @@ impl Part {
                 path.display()
             ),
         }
-        let digest = file.try_clone().and_then(digest);
+        let digest = file.try_clone().and_then(files::digest);
         let digest = digest.with_context(|| format!("{}: cannot read it", path.display()))?;
         Ok(Self { file, path, digest })
     }
@@ -81,7 +70,7 @@ impl Part {
             self.file.set_len(0)?;
             match etag {
                 Some(etag) => std::fs::write(&name, etag),
-                None => gone(&name),
+                None => files::remove(&name),
             }
         };
         let result = restart();
@@ -107,7 +96,7 @@ impl Part {
         let finish = || {
             self.file.sync_all()?;
             std::fs::rename(&self.path, dest)?;
-            gone(&with_ending(&self.path, ".etag"))
+            files::remove(&with_ending(&self.path, ".etag"))
         };
         finish().map_err(|error| self.failed(&error))
     }
@@ -118,8 +107,8 @@ impl Part {
     /// It cannot be removed.
     pub fn discard(self) -> Result<()> {
         let discard = || {
-            gone(&with_ending(&self.path, ".etag"))?;
-            gone(&self.path)
+            files::remove(&with_ending(&self.path, ".etag"))?;
+            files::remove(&self.path)
         };
         discard().map_err(|error| self.failed(&error))
     }
@@ -147,12 +136,4 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-/// Removes a file, which need not be there.
-fn gone(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }

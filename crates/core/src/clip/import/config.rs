@@ -1,12 +1,9 @@
 //! `config.json`. Hugging Face leaves out what is as in OpenAI's ViT-B/32.
 
-use super::{CONFIG, EXPORT, ImportError, object, part, refused};
+use super::{CONFIG, EXPORT, ImportError, VOCABULARY, check_vocabulary, object, part, refused};
 use crate::clip::tower::{Activation, Input, Shape};
 use serde::Deserialize;
 use serde_json::Value;
-
-/// Rows of the token table that CLIP's tokenizer needs.
-const VOCABULARY: usize = 49_408;
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -107,17 +104,8 @@ impl Config {
             ),
             vision: (image, part(CONFIG, "vision_config", vision)?),
         };
-        let (vocabulary, channels) = (config.vocabulary(), config.vision.1.num_channels);
-        if vocabulary != VOCABULARY {
-            let expected = "49408, the vocabulary of CLIP's tokenizer";
-            return Err(refused(
-                CONFIG,
-                "text_config.vocab_size",
-                expected,
-                vocabulary,
-                EXPORT,
-            ));
-        }
+        check_vocabulary(config.vocabulary(), EXPORT)?;
+        let channels = config.vision.1.num_channels;
         if channels != 3 {
             return Err(refused(CONFIG, "vision_config.num_channels", 3, channels, EXPORT));
         }

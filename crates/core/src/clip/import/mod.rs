@@ -11,7 +11,7 @@ mod weights;
 pub use onnx::{OnnxFiles, OnnxPair, onnx_pair};
 
 use super::preprocess::Filter;
-use super::tower::Activation;
+use super::tower::Shape;
 use crate::bytes::{AlignedBytes, FormatError};
 use serde::Deserialize;
 use serde_json::Value;
@@ -69,6 +69,18 @@ fn refused(
     }
 }
 
+/// Rows of the token table that CLIP's tokenizer needs.
+const VOCABULARY: usize = 49_408;
+
+/// Refuses a model of another tokenizer.
+fn check_vocabulary(found: usize, remedy: &'static str) -> Result<(), ImportError> {
+    if found == VOCABULARY {
+        return Ok(());
+    }
+    let expected = "49408, the vocabulary of CLIP's tokenizer";
+    Err(refused(CONFIG, "text_config.vocab_size", expected, found, remedy))
+}
+
 /// A part of a JSON file as a type.
 fn part<T: for<'de> Deserialize<'de>>(
     file: &'static str,
@@ -114,8 +126,10 @@ pub struct Imported {
     pub std: [f32; 3],
     /// How a picture is resized.
     pub filter: Filter,
-    /// Of both towers.
-    pub activations: [Activation; 2],
+    /// Of the image tower.
+    pub image_shape: Shape,
+    /// Of the text tower.
+    pub text_shape: Shape,
     /// The file of the image tower.
     pub image: AlignedBytes,
     /// The file of the text tower.
@@ -141,7 +155,8 @@ pub fn hugging_face(files: &Files<'_>) -> Result<Imported, ImportError> {
         mean: preprocessing.mean,
         std: preprocessing.std,
         filter: preprocessing.filter,
-        activations: [text.activation, image.activation],
+        image_shape: image,
+        text_shape: text,
         tokens: weights.token_table(config.vocabulary(), text.width)?,
         image: weights.image_tower(&image)?,
         text: weights.text_tower(&text)?,

@@ -2,7 +2,7 @@
 //! anything relies on it.
 
 use super::preprocessor::Preprocessing;
-use super::{CONFIG, ImportError, object, refused};
+use super::{CONFIG, ImportError, VOCABULARY, check_vocabulary, object, refused};
 use crate::bytes::AlignedBytes;
 use crate::clip::encoder::unit;
 use crate::clip::onnx::{Graph, Reads, read};
@@ -13,8 +13,6 @@ use serde_json::Value;
 use std::iter::once;
 use std::ops::RangeInclusive;
 
-/// Rows of a token table that CLIP's tokenizer needs.
-const VOCABULARY: usize = 49_408;
 const CONTEXTS: RangeInclusive<usize> = 3..=CONTEXT;
 const SIZES: RangeInclusive<usize> = 1..=1024;
 /// `cat`, which texts are made of here.
@@ -75,17 +73,7 @@ impl Config {
         let all = object(CONFIG, bytes)?;
         let number = |path: &str| all.pointer(path).and_then(Value::as_u64).map(|n| n as usize);
         let vocabulary = number("/text_config/vocab_size").unwrap_or(VOCABULARY);
-        if vocabulary != VOCABULARY {
-            let expected = "49408, the vocabulary of CLIP's tokenizer";
-            let what = "text_config.vocab_size";
-            return Err(refused(
-                CONFIG,
-                what,
-                expected,
-                vocabulary,
-                "take a model of CLIP's tokenizer",
-            ));
-        }
+        check_vocabulary(vocabulary, "take a model of CLIP's tokenizer")?;
         Ok(Self {
             dim: number("/projection_dim"),
             context: number("/text_config/max_position_embeddings"),

@@ -4,7 +4,7 @@ mod signature;
 
 pub use signature::{Reads, Signature};
 
-use super::encoder::{ClipError, TowerName};
+use super::encoder::{ClipError, TowerName, same};
 use signature::Mask;
 use std::sync::Arc;
 use tract_onnx::pb::ModelProto;
@@ -209,13 +209,6 @@ fn output(tower: TowerName, proto: &ModelProto, model: &TypedModel) -> Result<(u
                 found.join("; ")
             ),
         }),
-    }
-}
-
-fn same(tower: TowerName, what: &str, expected: usize, found: usize) -> Result<(), ClipError> {
-    match expected == found {
-        true => Ok(()),
-        false => Err(other(tower, &format!("{what} {expected}"), &found.to_string())),
     }
 }
 

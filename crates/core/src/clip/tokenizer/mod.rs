@@ -43,6 +43,7 @@ pub fn tokenize(text: &str, context: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
 
     #[test]
     fn start_end_and_the_cut_at_77() {
@@ -61,27 +62,30 @@ mod tests {
         assert_eq!(tokenize("&amp;lt;b&amp;gt;", 77), tokenize("<b>", 77));
     }
 
+    /// Texts and the tokens that the reference gives them, without start and end.
+    fn agree<'a>(cases: impl ExactSizeIterator<Item = (&'a Value, &'a Value)>) {
+        let count = cases.len();
+        let differs = |(text, ids): (&Value, &Value)| {
+            let text = text.as_str().unwrap();
+            let expected: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
+            let found = tokenize(text, usize::MAX);
+            let body = &found[1..found.len() - 1];
+            (body != expected).then(|| format!("{text:?}: expected {expected:?}, found {body:?}"))
+        };
+        let wrong: Vec<String> = cases.filter_map(differs).collect();
+        assert!(
+            wrong.is_empty(),
+            "{} of {count}:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
+    }
+
     #[test]
     fn texts_of_many_kinds_give_the_tokens_of_the_reference() {
         let file = include_bytes!("../../../tests/fixtures/clip/tokens.json");
-        let cases: Vec<serde_json::Value> = serde_json::from_slice(file).unwrap();
-        let wrong: Vec<String> = cases
-            .iter()
-            .filter_map(|case| {
-                let text = case["text"].as_str().unwrap();
-                let expected: Vec<u32> = serde_json::from_value(case["tokens"].clone()).unwrap();
-                let found = tokenize(text, usize::MAX);
-                let body = &found[1..found.len() - 1];
-                (body != expected).then(|| format!("{text:?}: expected {expected:?}, found {body:?}"))
-            })
-            .collect();
-        assert!(
-            wrong.is_empty(),
-            "{} of {}:\n{}",
-            wrong.len(),
-            cases.len(),
-            wrong.join("\n")
-        );
+        let cases: Vec<Value> = serde_json::from_slice(file).unwrap();
+        agree(cases.iter().map(|case| (&case["text"], &case["tokens"])));
     }
 
     #[test]
@@ -91,28 +95,8 @@ mod tests {
             return;
         };
         let bytes = std::fs::read(std::path::Path::new(&data).join("clip-tokens.json")).unwrap();
-        let file: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let file: Value = serde_json::from_slice(&bytes).unwrap();
         let cases = file["cases"].as_array().unwrap();
-        let mut wrong = Vec::new();
-        for case in cases {
-            let text = case["text"].as_str().unwrap();
-            let ids: Vec<u32> = case["ids"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|v| v.as_u64().unwrap() as u32)
-                .collect();
-            let found = tokenize(text, usize::MAX);
-            if found[1..found.len() - 1] != ids {
-                wrong.push(format!("{text:?}: expected {ids:?}, found {found:?}"));
-            }
-        }
-        assert!(
-            wrong.is_empty(),
-            "{} of {}:\n{}",
-            wrong.len(),
-            cases.len(),
-            wrong.join("\n")
-        );
+        agree(cases.iter().map(|case| (&case["text"], &case["ids"])));
     }
 }

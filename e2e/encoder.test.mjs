@@ -8,7 +8,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { siteFromEnvironment, startSite } from "./server.mjs";
+import { siteFromEnvironment, startEncoder, startSite } from "./server.mjs";
 
 const SIDE = 64;
 const PICTURE = SIDE * SIDE * 3;
@@ -137,4 +137,31 @@ test("a picture can be searched with, and what is no picture is a problem docume
   const refused = await post("this is no picture");
   assert.equal(refused.status, 422);
   assert.match(refused.headers.get("content-type"), /^application\/problem\+json/);
+});
+
+test("each tower in a worker of its own: words go to the one, pictures to the other", async () => {
+  const site = siteFromEnvironment();
+  const started = [];
+  try {
+    for (const tower of ["text", "image"]) started.push(await startEncoder(undefined, { tower }));
+    const [words, pictures] = started;
+    const both = await startSite({ site, encoder: { text: words, image: pictures } });
+    started.push(both);
+    assert.equal((await (await fetch(`${both.url}/healthz`)).json()).encoder, "ready");
+    const thumb = await readFile(path.join(site, "thumbs/v00001.jpg"));
+    const found = (url, type, body) =>
+      fetch(`${url}/v1/search`, { method: "POST", headers: { "content-type": type }, body }).then((answer) => answer.json());
+    for (const query of [["image/jpeg", thumb], ["application/json", JSON.stringify({ text: "a red fox" })]]) {
+      const { items } = await found(both.url, ...query);
+      assert.ok(items.length > 0);
+      assert.deepEqual(items, (await found(server.url, ...query)).items);
+    }
+    for (const [{ url }, path, body] of [[words, "/image", thumb], [pictures, "/text", JSON.stringify({ text: "a fox" })]]) {
+      const refused = await fetch(new URL(path, url), { method: "POST", body });
+      assert.equal(refused.status, 503);
+      assert.match((await refused.json()).detail, /^(text|image) tower: this worker has the (image|text) tower alone/);
+    }
+  } finally {
+    for (const worker of started.reverse()) await worker.dispose();
+  }
 });

@@ -10,7 +10,7 @@ const { unstable_getMiniflareWorkerOptions: workerSettings, unstable_readConfig:
 const { Log, LogLevel, Miniflare, Response } = await import("miniflare");
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const ENCODER_BINDING = "ENCODER";
+const [ENCODER_BINDING, PICTURES_BINDING] = ["ENCODER", "ENCODER_IMAGE"];
 
 /**
  * The directory of static files to test, from `RECSYS_SITE`.
@@ -120,12 +120,14 @@ export async function startWorker({ site, vars = {}, services = {}, assets }) {
 /**
  * Starts the encoder's worker alone.
  * @param {string} model the model directory
- * @param {{bucket?: boolean}} [options] whether its files come from an R2 bucket instead of static files
+ * @param {{bucket?: boolean, tower?: string}} [options] whether its files come from an R2 bucket instead of static files; its only
+ *   tower
  * @returns {Promise<{url: URL, dispose: () => Promise<void>}>}
  */
-export async function startEncoder(model, { bucket = false } = {}) {
-  if (!bucket) return start(workerFrom("wrangler.encoder.toml", model));
-  const worker = await start({ ...workerFrom("wrangler.encoder.toml"), r2Buckets: { MODEL: "model" } });
+export async function startEncoder(model, { bucket = false, tower } = {}) {
+  const encoder = { ...workerFrom("wrangler.encoder.toml", bucket ? undefined : model), ...(tower && { bindings: { TOWER: tower } }) };
+  if (!bucket) return start(encoder);
+  const worker = await start({ ...encoder, r2Buckets: { MODEL: "model" } });
   const files = await worker.miniflare.getR2Bucket("MODEL");
   for (const name of await readdir(model)) {
     const bytes = new Uint8Array(await readFile(path.join(model, name)));
@@ -150,7 +152,8 @@ function answering(serve) {
  * @param {object} options
  * @param {string} options.site directory of the static files
  * @param {number} [options.port] 0 picks a free one
- * @param {"ready"|"failing"|"unbound"} [options.encoder] what answers behind the encoder's service binding
+ * @param {"ready"|"failing"|"unbound"|{text: {url: URL}, image: {url: URL}}} [options.encoder] what answers behind the encoder's
+ *   service binding; two workers of {@link startEncoder}, each for its own, are not disposed of
  * @param {{token?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory
  * @param {{name: string, folder: string}} [options.bucket] the bundle comes from this bucket of a local R2
  * @param {string} [options.cache] folder that the data centre's cache is kept in
@@ -173,7 +176,8 @@ export async function startSite({ site, port = 0, encoder = "ready", aggregates,
     if (encoder === "ready") started.push(await start(workerFrom("wrangler.encoder.toml"), 0));
     const [encoderWorker] = started;
     const { [ENCODER_BINDING]: _, ...others } = recs.serviceBindings;
-    if (encoder !== "unbound") others[ENCODER_BINDING] = behindBinding(encoderWorker);
+    if (encoder !== "unbound") others[ENCODER_BINDING] = behindBinding(encoderWorker ?? encoder.text);
+    if (encoder.image) others[PICTURES_BINDING] = behindBinding(encoder.image);
     started.push(await start({ ...recs, serviceBindings: others }, port, persist));
     return {
       url: started.at(-1).url.origin,

@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::files;
 use recsys_core::clip::model::{FILE_NAME, Model};
 use recsys_core::clip::picture::{Picture, PictureLimits};
-use recsys_core::clip::tower::{MOST_IN_WASM, Scratch};
+use recsys_core::clip::tower::{MOST_IN_WASM, MOST_OF_BOTH, Scratch};
 use recsys_core::clip::{ClipError, ImageEncoder, TextEncoder};
 use recsys_core::manifest::sha256_hex;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -13,8 +13,6 @@ use worker::{Date, Delay, Env};
 
 /// The most bytes of files of one tower: what is left of [`MOST_IN_WASM`] is for code and for what is computed.
 const MOST_OF_ONE: u64 = MOST_IN_WASM - (10 << 20);
-/// The most bytes of files of both towers, if both are to be held: a picture wants room too.
-const MOST_OF_BOTH: u64 = 72 << 20;
 /// The most bytes of files and of a picture that is being decoded, in an isolate of 128 MB.
 const MOST_MEMORY: u64 = 108 << 20;
 /// A load that takes longer was cut off with its request; another request may start over, in milliseconds.
@@ -22,9 +20,40 @@ const LOAD_MS: u64 = 20_000;
 /// Between two looks at whether a load of another request has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// One of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Image,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+        }
+    }
+
+    /// The variable `TOWER`: the only tower that this worker is to have.
+    fn only(env: &Env) -> Result<Option<Self>, Fault> {
+        let Ok(variable) = env.var("TOWER") else {
+            return Ok(None);
+        };
+        match variable.to_string().as_str() {
+            "text" => Ok(Some(Self::Text)),
+            "image" => Ok(Some(Self::Image)),
+            other => Err(Fault::Model(format!(
+                "the variable TOWER: expected text or image, found `{other}`"
+            ))),
+        }
+    }
+}
+
 /// The model, and what of it is loaded.
 pub struct Encoders {
     model: Model,
+    only: Option<Kind>,
     sha256: String,
     text: OnceCell<TextEncoder>,
     image: OnceCell<ImageEncoder>,
@@ -80,6 +109,7 @@ pub async fn encoders(env: &Env) -> Result<&'static Encoders, Fault> {
         let bytes = files::manifest(env, FILE_NAME).await?;
         Ok(Encoders {
             model: Model::parse(&bytes).map_err(|e| Fault::Model(e.to_string()))?,
+            only: Kind::only(env)?,
             sha256: sha256_hex(&bytes),
             text: OnceCell::new(),
             image: OnceCell::new(),
@@ -125,8 +155,10 @@ impl Encoders {
 
     /// Loads a tower, where none is.
     pub async fn ready(&self, env: &Env) -> Result<(), Fault> {
-        if self.image.get().is_none() {
-            self.text(env).await?;
+        match self.only {
+            Some(Kind::Image) => drop(self.image(env).await?),
+            _ if self.image.get().is_some() => {}
+            _ => drop(self.text(env).await?),
         }
         Ok(())
     }
@@ -134,7 +166,7 @@ impl Encoders {
     /// The text tower.
     async fn text(&self, env: &Env) -> Result<&TextEncoder, Fault> {
         let load = async || {
-            self.check_room("text", self.text_bytes(), self.image.get().is_some())?;
+            self.check_room(Kind::Text, self.text_bytes(), self.image.get().is_some())?;
             let tower = files::file(env, &self.model.text.tower).await?;
             let tokens = match self.model.text.tokens() {
                 Some(tokens) => Some(files::file(env, tokens).await?),
@@ -148,7 +180,7 @@ impl Encoders {
     /// The image tower.
     async fn image(&self, env: &Env) -> Result<&ImageEncoder, Fault> {
         let load = async || {
-            self.check_room("image", self.image_bytes(), self.text.get().is_some())?;
+            self.check_room(Kind::Image, self.image_bytes(), self.text.get().is_some())?;
             let tower = files::file(env, &self.model.image.tower).await?;
             ImageEncoder::new(&self.model, tower).map_err(unusable)
         };
@@ -167,17 +199,24 @@ impl Encoders {
         self.text_bytes() + self.image_bytes() <= MOST_OF_BOTH
     }
 
-    /// Refuses a tower that has no room, alone or beside the other one. The other one's would not serve: memory does not shrink,
-    /// and what a tower leaves is in pieces.
-    fn check_room(&self, tower: &str, bytes: u64, beside: bool) -> Result<(), Fault> {
-        let refuse = |found: u64, what: &str, most: u64| {
-            let remedy = "take a smaller model (docs/models.md)";
+    /// Refuses a tower that is another worker's, or has no room, alone or beside the other one. The other one's would not serve:
+    /// memory does not shrink, and what a tower leaves is in pieces.
+    fn check_room(&self, kind: Kind, bytes: u64, beside: bool) -> Result<(), Fault> {
+        let tower = kind.name();
+        if let Some(only) = self.only.filter(|only| *only != kind) {
+            return Err(Fault::Model(format!(
+                "{tower} tower: this worker has the {} tower alone, as its variable TOWER says; bind one of the other kind too \
+                 (docs/models.md)",
+                only.name()
+            )));
+        }
+        let refuse = |found: u64, what: &str, most: u64, remedy: &str| {
             let message =
                 format!("{tower} tower: {found} bytes{what}, and a worker has room for {most}; {remedy}");
             Err(Fault::Model(message))
         };
         if bytes > MOST_OF_ONE {
-            return refuse(bytes, "", MOST_OF_ONE);
+            return refuse(bytes, "", MOST_OF_ONE, "take a smaller model (docs/models.md)");
         }
         if beside && !self.fit_together() {
             let both = self.text_bytes() + self.image_bytes();
@@ -185,6 +224,7 @@ impl Encoders {
                 both,
                 " with the other one, which this worker holds already",
                 MOST_OF_BOTH,
+                "deploy two workers, one for each tower (docs/models.md)",
             );
         }
         Ok(())

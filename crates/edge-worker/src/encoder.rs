@@ -1,4 +1,4 @@
-//! The encoder behind the service binding `ENCODER`.
+//! The encoder behind the service binding `ENCODER`; where `ENCODER_IMAGE` is bound too, pictures go there.
 
 use crate::problem::Problem;
 use futures_util::future::{Either, select};
@@ -6,7 +6,7 @@ use recsys_core::manifest::EncoderRef;
 use serde::Deserialize;
 use std::pin::pin;
 use std::time::Duration;
-use worker::{Delay, Env, Headers, Method, RequestInit, Response};
+use worker::{Delay, Env, Fetcher, Headers, Method, RequestInit, Response};
 
 /// How long an answer may take; the first one includes loading the model.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ struct Refusal {
 /// The vector of a text.
 pub async fn text(env: &Env, expected: Option<&EncoderRef>, text: &str) -> Result<Vec<f32>, Problem> {
     let body = serde_json::json!({ "text": text }).to_string();
-    encode(env, expected, "text", "application/json", body.as_bytes()).await
+    encode(env, expected, Service::Text, "application/json", body.as_bytes()).await
 }
 
 /// The vector of a picture file.
@@ -35,20 +35,43 @@ pub async fn picture(
     bytes: &[u8],
     kind: &str,
 ) -> Result<Vec<f32>, Problem> {
-    encode(env, expected, "image", kind, bytes).await
+    encode(env, expected, Service::Image, kind, bytes).await
 }
 
-/// Whether an encoder answers.
+/// For which of the two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Text,
+    Image,
+}
+
+impl Service {
+    fn fetcher(self, env: &Env) -> Result<Fetcher, String> {
+        let own = match self {
+            Self::Text => None,
+            Self::Image => env.service("ENCODER_IMAGE").ok(),
+        };
+        own.map_or_else(|| env.service("ENCODER"), Ok)
+            .map_err(|_| "no encoder is bound to this worker".to_owned())
+    }
+
+    async fn ready(self, env: &Env) -> bool {
+        call(env, self, "health", Method::Get, "", &[])
+            .await
+            .is_ok_and(|r| r.status_code() == 200)
+    }
+}
+
+/// Whether each encoder that is bound answers.
 pub async fn ready(env: &Env) -> bool {
-    call(env, "health", Method::Get, "", &[])
-        .await
-        .is_ok_and(|r| r.status_code() == 200)
+    Service::Text.ready(env).await
+        && (env.service("ENCODER_IMAGE").is_err() || Service::Image.ready(env).await)
 }
 
 async fn encode(
     env: &Env,
     expected: Option<&EncoderRef>,
-    what: &str,
+    service: Service,
     kind: &str,
     body: &[u8],
 ) -> Result<Vec<f32>, Problem> {
@@ -57,7 +80,11 @@ async fn encode(
             "this bundle was made from vectors: words and pictures cannot be searched",
         ));
     };
-    let mut response = call(env, what, Method::Post, kind, body)
+    let path = match service {
+        Service::Text => "text",
+        Service::Image => "image",
+    };
+    let mut response = call(env, service, path, Method::Post, kind, body)
         .await
         .map_err(Problem::unavailable)?;
     match response.status_code() {
@@ -87,10 +114,15 @@ async fn encode(
     Ok(answer.vector)
 }
 
-async fn call(env: &Env, what: &str, method: Method, kind: &str, body: &[u8]) -> Result<Response, String> {
-    let encoder = env
-        .service("ENCODER")
-        .map_err(|_| "no encoder is bound to this worker".to_owned())?;
+async fn call(
+    env: &Env,
+    service: Service,
+    path: &str,
+    method: Method,
+    kind: &str,
+    body: &[u8],
+) -> Result<Response, String> {
+    let encoder = service.fetcher(env)?;
     let mut init = RequestInit::new();
     init.with_method(method);
     if !kind.is_empty() {
@@ -99,7 +131,7 @@ async fn call(env: &Env, what: &str, method: Method, kind: &str, body: &[u8]) ->
         init.with_headers(headers)
             .with_body(Some(worker::js_sys::Uint8Array::from(body).into()));
     }
-    let answer = pin!(encoder.fetch(format!("http://encoder.local/{what}"), Some(init)));
+    let answer = pin!(encoder.fetch(format!("http://encoder.local/{path}"), Some(init)));
     match select(answer, pin!(Delay::from(DEADLINE))).await {
         Either::Left((Ok(response), _)) => Ok(response),
         Either::Left((Err(error), _)) => Err(format!("the encoder failed: {error}")),

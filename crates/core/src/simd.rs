@@ -1,14 +1,23 @@
 //! What needs instructions that the compiler does not choose by itself: the one place of this crate with unsafe code.
 //!
 //! SIMD128 loads from arrays of the size that they read, and on x86-64 the encoder's inner loops with AVX-512 VNNI or AVX2, where the
-//! machine has it. The same sums in the same order as elsewhere.
+//! machine has it. The same sums as elsewhere, to the bit.
 
 #![allow(unsafe_code)]
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use core::arch::wasm32::v128;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use wasm::{load, repeat, widen};
 #[cfg(target_arch = "x86_64")]
-pub use x86::{float_products, products, wide};
+pub use x86::{products, wide};
+
+/// Codes that are multiplied as 16-bit numbers.
+pub trait Code: Copy + Into<i16> {
+    /// Sixteen codes, widened.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    fn widen(codes: &[Self; 16]) -> (v128, v128);
+}
 
 /// What [`wide`] runs. No closure: that would be compiled for any machine, and called.
 pub trait Work {
@@ -23,9 +32,30 @@ pub fn wide(work: impl Work) {
     work.run();
 }
 
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod plain {
+    impl super::Code for i8 {}
+    impl super::Code for i16 {}
+}
+
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
+    use super::Code;
     use core::arch::wasm32::{i16x8_load_extend_i8x8, v128, v128_load, v128_load32_splat};
+
+    impl Code for i8 {
+        #[inline(always)]
+        fn widen(codes: &[Self; 16]) -> (v128, v128) {
+            widen(codes)
+        }
+    }
+
+    impl Code for i16 {
+        #[inline(always)]
+        fn widen(codes: &[Self; 16]) -> (v128, v128) {
+            load(codes)
+        }
+    }
 
     /// Sixteen values.
     #[inline(always)]
@@ -65,101 +95,172 @@ mod wasm {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::Work;
-    use crate::clip::tower::kernel::{COLUMNS, ROWS, plain_float_products};
+    use crate::clip::tower::kernel::{COLUMNS, Group, PANELS, ROWS, Rows, Sums};
     use core::arch::x86_64::{
-        __m256i, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_madd_epi16, _mm256_set1_epi32,
-        _mm256_setzero_si256, _mm512_add_epi32, _mm512_cvtepi8_epi16, _mm512_cvtepi64_epi32,
-        _mm512_dpwssd_epi32, _mm512_permutexvar_epi32, _mm512_set_epi32, _mm512_set1_epi64,
-        _mm512_setzero_si512, _mm512_srli_epi64,
+        _mm256_add_epi32, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm512_dpwssd_epi32,
+        _mm512_set1_epi32, _mm512_setzero_si512,
     };
 
-    /// Sums of four rows with the eight columns of a panel; `None` on machines without AVX2.
+    /// Sums of at most eight rows, of `pairs` pairs each, with the columns of panels; nothing, and `false`, on machines without AVX2.
     #[inline]
-    pub fn products(
-        rows: [&[[i16; 2]]; ROWS],
-        panel: &[[i8; 2 * COLUMNS]],
-    ) -> Option<[[i32; COLUMNS]; ROWS]> {
-        if panel.len().is_multiple_of(4)
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vnni")
-        {
-            // SAFETY: the machine has AVX-512BW, of which AVX-512F is a part, and VNNI.
-            return Some(unsafe { products_vnni(rows, panel) });
+    pub fn products(rows: Rows, pairs: usize, group: &[Group], out: &mut [Sums; ROWS]) -> bool {
+        match rows.len() / pairs.max(1) {
+            0 => true,
+            1 => of::<1>(rows, pairs, group, out),
+            2 => of::<2>(rows, pairs, group, out),
+            3 => of::<3>(rows, pairs, group, out),
+            4 => of::<4>(rows, pairs, group, out),
+            5 => of::<5>(rows, pairs, group, out),
+            6 => of::<6>(rows, pairs, group, out),
+            7 => of::<7>(rows, pairs, group, out),
+            _ => of::<8>(rows, pairs, group, out),
         }
-        // SAFETY: the machine has AVX2.
-        is_x86_feature_detected!("avx2").then(|| unsafe { products_avx2(rows, panel) })
     }
 
-    /// Four pairs of inputs at a time. What is left of a panel that has no multiple of four is not looked at.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-    fn products_vnni(rows: [&[[i16; 2]]; ROWS], panel: &[[i8; 2 * COLUMNS]]) -> [[i32; COLUMNS]; ROWS] {
-        // Column by column the codes of one pair and of the next one, as a pair of pairs is repeated.
-        let by_column = _mm512_set_epi32(15, 7, 14, 6, 13, 5, 12, 4, 11, 3, 10, 2, 9, 1, 8, 0);
-        let ([a, b, c, d], zero) = (rows, _mm512_setzero_si512());
-        let mut sums = [[zero; 2]; ROWS];
-        let (a, b, c, d) = (a.as_chunks().0, b.as_chunks().0, c.as_chunks().0, d.as_chunks().0);
-        // No closures: they would be compiled for any machine, and called.
-        for ((((codes, a), b), c), d) in panel.as_chunks::<4>().0.iter().zip(a).zip(b).zip(c).zip(d) {
-            let [low, high]: [__m256i; 2] = bytemuck::cast(*codes);
-            let low = _mm512_permutexvar_epi32(by_column, _mm512_cvtepi8_epi16(low));
-            let high = _mm512_permutexvar_epi32(by_column, _mm512_cvtepi8_epi16(high));
-            let rows: [&[[i16; 2]; 4]; ROWS] = [a, b, c, d];
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                let [first, second]: [i64; 2] = bytemuck::cast(*row);
+    /// `R` rows.
+    #[inline(always)]
+    fn of<const R: usize>(rows: Rows, pairs: usize, group: &[Group], out: &mut [Sums; ROWS]) -> bool {
+        let (Some(rows), Some(group), Some(out)) = (
+            rows.get(..R * pairs),
+            group.get(..pairs),
+            out.first_chunk_mut::<R>(),
+        ) else {
+            return false;
+        };
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+            // SAFETY: the machine has both, and the rows have `R` times the length of the group.
+            unsafe { products_vnni(rows, group, out) }
+            return true;
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2, and the rows have `R` times the length of the group.
+            unsafe { products_avx2(rows, group, out) }
+            return true;
+        }
+        false
+    }
+
+    /// # Safety
+    /// The rows have `R` times the length of the group.
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    unsafe fn products_vnni<const R: usize>(rows: Rows, group: &[Group], out: &mut [Sums; R]) {
+        let mut sums = [[_mm512_setzero_si512(); 2]; R];
+        for (at, blocks) in group.iter().enumerate() {
+            let [low, high] = bytemuck::cast(blocks.0);
+            for (row, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: `row` is less than `R` and `at` less than the length of the group.
+                let pair = unsafe { *rows.get_unchecked(row * group.len() + at) };
+                let pair = _mm512_set1_epi32(bytemuck::cast(pair));
                 let [e, f] = *sums;
                 *sums = [
-                    _mm512_dpwssd_epi32(e, _mm512_set1_epi64(first), low),
-                    _mm512_dpwssd_epi32(f, _mm512_set1_epi64(second), high),
+                    _mm512_dpwssd_epi32(e, pair, low),
+                    _mm512_dpwssd_epi32(f, pair, high),
                 ];
             }
         }
-        let mut out = [[0; COLUMNS]; ROWS];
-        for (out, [first, second]) in out.iter_mut().zip(sums) {
-            let sums = _mm512_add_epi32(first, second);
-            let sums = _mm512_add_epi32(sums, _mm512_srli_epi64::<32>(sums));
-            *out = bytemuck::cast(_mm512_cvtepi64_epi32(sums));
+        for (out, sums) in out.iter_mut().zip(&sums) {
+            *out = bytemuck::cast(*sums);
         }
-        out
     }
 
+    /// # Safety
+    /// The rows have `R` times the length of the group.
     #[target_feature(enable = "avx2")]
-    fn products_avx2(rows: [&[[i16; 2]]; ROWS], panel: &[[i8; 2 * COLUMNS]]) -> [[i32; COLUMNS]; ROWS] {
-        let zero = _mm256_setzero_si256();
-        let (mut e, mut f, mut g, mut h) = (zero, zero, zero, zero);
-        let [a, b, c, d] = rows;
-        for ((((codes, a), b), c), d) in panel.iter().zip(a).zip(b).zip(c).zip(d) {
-            let codes = _mm256_cvtepi8_epi16(bytemuck::cast(*codes));
-            for (sums, pair) in [(&mut e, a), (&mut f, b), (&mut g, c), (&mut h, d)] {
-                let pair = _mm256_set1_epi32(bytemuck::cast(*pair));
-                *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(pair, codes));
+    unsafe fn products_avx2<const R: usize>(rows: Rows, group: &[Group], out: &mut [Sums; R]) {
+        // Sixteen registers have no room for the sums of more panels.
+        for panel in 0..PANELS {
+            let mut sums = [_mm256_setzero_si256(); R];
+            for (at, blocks) in group.iter().enumerate() {
+                let Some(block) = blocks.0.get(panel) else {
+                    continue;
+                };
+                let codes = bytemuck::cast(*block);
+                for (row, sums) in sums.iter_mut().enumerate() {
+                    // SAFETY: `row` is less than `R` and `at` less than the length of the group.
+                    let pair = unsafe { *rows.get_unchecked(row * group.len() + at) };
+                    let pair = _mm256_set1_epi32(bytemuck::cast(pair));
+                    *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(pair, codes));
+                }
+            }
+            for (out, sums) in out.iter_mut().zip(&sums) {
+                if let Some(out) = out.as_chunks_mut::<COLUMNS>().0.get_mut(panel) {
+                    *out = bytemuck::cast(*sums);
+                }
             }
         }
-        [e, f, g, h].map(bytemuck::cast)
     }
 
-    /// Runs work as it is compiled for AVX2, where the machine has it: the same operations in the same order, more of them at
-    /// a time.
+    /// Runs work as it is compiled for AVX-512 or AVX2, where the machine has it: the same operations in the same order, more of
+    /// them at a time.
     #[inline]
     pub fn wide(work: impl Work) {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        fn with_avx512(work: impl Work) {
+            work.run();
+        }
         #[target_feature(enable = "avx2")]
         fn with_avx2(work: impl Work) {
             work.run();
         }
-        match is_x86_feature_detected!("avx2") {
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        if avx512 {
+            // SAFETY: the machine has all four.
+            unsafe { with_avx512(work) }
+        } else if is_x86_feature_detected!("avx2") {
             // SAFETY: the machine has AVX2.
-            true => unsafe { with_avx2(work) },
-            false => work.run(),
+            unsafe { with_avx2(work) }
+        } else {
+            work.run();
         }
     }
 
-    /// Sums of four rows of floats with eight columns; `None` on machines without AVX2.
-    #[inline]
-    pub fn float_products(rows: [&[f32]; ROWS], panel: &[[f32; COLUMNS]]) -> Option<[[f32; COLUMNS]; ROWS]> {
-        #[target_feature(enable = "avx2")]
-        fn with_avx2(rows: [&[f32]; ROWS], panel: &[[f32; COLUMNS]]) -> [[f32; COLUMNS]; ROWS] {
-            plain_float_products(rows, panel)
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        fn agree<const R: usize>() {
+            let pairs = 7 + R;
+            let rows: Vec<[i16; 2]> = (0..R * pairs)
+                .map(|i| [(i * 7919 % 2001) as i16 - 1000, (i * 104_729 % 1999) as i16 - 999])
+                .collect();
+            let group: Vec<Group> = (0..pairs)
+                .map(|at| {
+                    Group(std::array::from_fn(|panel| {
+                        std::array::from_fn(|i| (at * panel * i % 255) as i16 - 127)
+                    }))
+                })
+                .collect();
+            let mut naive = [[0; PANELS * COLUMNS]; R];
+            for (sums, row) in naive.iter_mut().zip(rows.chunks(pairs)) {
+                for ([a, b], blocks) in row.iter().zip(&group) {
+                    for (sum, [c, d]) in sums.iter_mut().zip(blocks.0.as_flattened().as_chunks().0) {
+                        *sum += i32::from(*a) * i32::from(*c) + i32::from(*b) * i32::from(*d);
+                    }
+                }
+            }
+            if is_x86_feature_detected!("avx2") {
+                let mut found = [[7; PANELS * COLUMNS]; R];
+                // SAFETY: the machine has AVX2, and the rows have `R` times the length of the group.
+                unsafe { products_avx2(&rows, &group, &mut found) }
+                assert_eq!(found, naive, "AVX2, {R} rows");
+            }
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni") {
+                let mut found = [[7; PANELS * COLUMNS]; R];
+                // SAFETY: the machine has both, and the rows have `R` times the length of the group.
+                unsafe { products_vnni(&rows, &group, &mut found) }
+                assert_eq!(found, naive, "AVX-512 VNNI, {R} rows");
+            }
         }
-        // SAFETY: the machine has AVX2.
-        is_x86_feature_detected!("avx2").then(|| unsafe { with_avx2(rows, panel) })
+
+        #[test]
+        fn each_instruction_set_gives_the_sums_of_a_naive_loop() {
+            agree::<1>();
+            agree::<2>();
+            agree::<5>();
+            agree::<8>();
+        }
     }
 }

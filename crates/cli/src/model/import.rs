@@ -3,7 +3,7 @@
 use super::write::{About, Part, Parts, check_replaceable, write};
 use anyhow::{Context, Result, bail};
 use recsys_core::clip::import::{Files, Imported, OnnxFiles, hugging_face, onnx_pair};
-use recsys_core::clip::tower::{Activation, MOST_IN_WASM, Shape};
+use recsys_core::clip::tower::{Activation, MOST_IN_WASM, MOST_OF_BOTH, Shape};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -174,7 +174,15 @@ fn where_it_runs(model: &Imported) -> String {
         .join(", ");
     let most = mebibytes(MOST_IN_WASM);
     match towers.into_iter().find(|(_, peak)| *peak > MOST_IN_WASM) {
-        None => format!("runs natively, at the edge and in the browser (at most {peaks}, of {most})"),
+        None => {
+            let files = model.image.len() + model.text.len() + model.tokens.len();
+            let workers = if files as u64 > MOST_OF_BOTH {
+                " (a worker for each tower)"
+            } else {
+                ""
+            };
+            format!("runs natively, at the edge{workers} and in the browser (at most {peaks}, of {most})")
+        }
         Some((name, _)) => format!(
             "runs natively alone: at the edge and in the browser there are {most}, and the {name} tower may take more ({peaks})"
         ),

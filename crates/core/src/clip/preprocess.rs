@@ -5,6 +5,7 @@
 //! horizontal pass into 8-bit pixels and then a vertical one) and the crop of Hugging Face's
 //! `CLIPImageProcessor` (offset rounded down).
 
+use crate::simd::{Work, wide};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -127,6 +128,7 @@ fn taps(filter: Filter, input: usize, output: usize, skip: usize, take: usize) -
         .collect()
 }
 
+#[inline(always)]
 fn clip8(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
@@ -173,43 +175,92 @@ pub fn resize_centre_crop(
     let last = rows.iter().map(|t| t.start + t.weights.len()).max().unwrap_or(0);
 
     let stride = size * 3;
-    let half = 1i32 << (PRECISION_BITS - 1);
     let mut middle = vec![0u8; (last - first) * stride];
-    for (line, out) in rgb
-        .chunks_exact(w * 3)
-        .skip(first)
-        .zip(middle.chunks_exact_mut(stride))
-    {
-        for (tap, pixel) in columns.iter().zip(out.chunks_exact_mut(3)) {
-            let mut sum = [half; 3];
-            for (weight, px) in tap.weights.iter().zip(line.chunks_exact(3).skip(tap.start)) {
-                for (s, &v) in sum.iter_mut().zip(px) {
-                    *s = s.wrapping_add(weight.wrapping_mul(i32::from(v)));
+    let lines = rgb.get(first * w * 3..).unwrap_or_default();
+    wide(Across {
+        columns: &columns,
+        lines,
+        length: w * 3,
+        out: &mut middle,
+    });
+    let mut out = vec![0u8; size * stride];
+    wide(Down {
+        rows: &rows,
+        first,
+        lines: &middle,
+        length: stride,
+        out: &mut out,
+    });
+    Ok(out)
+}
+
+/// Half of the last place that is kept of a sum.
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// The horizontal pass.
+struct Across<'a> {
+    columns: &'a [Taps],
+    /// Lines of `length` bytes of RGB.
+    lines: &'a [u8],
+    length: usize,
+    /// Lines of a pixel for each column.
+    out: &'a mut [u8],
+}
+
+impl Work for Across<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let lines = self.lines.chunks_exact(self.length);
+        for (line, out) in lines.zip(self.out.chunks_exact_mut(3 * self.columns.len())) {
+            for (tap, pixel) in self.columns.iter().zip(out.as_chunks_mut::<3>().0) {
+                let own = line.get(3 * tap.start..).unwrap_or_default();
+                // Four lanes, of which three are used: so compilers vectorise it.
+                let mut sums = [HALF; 4];
+                for (at, weight) in tap.weights.iter().enumerate() {
+                    let bytes = own.get(3 * at..).unwrap_or_default();
+                    let bytes = match bytes.first_chunk::<4>() {
+                        Some(bytes) => *bytes,
+                        None => bytes.first_chunk().map_or([0; 4], |[r, g, b]| [*r, *g, *b, 0]),
+                    };
+                    for (sum, byte) in sums.iter_mut().zip(&bytes) {
+                        *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*byte)));
+                    }
+                }
+                let [r, g, b, _] = sums;
+                *pixel = [clip8(r), clip8(g), clip8(b)];
+            }
+        }
+    }
+}
+
+/// The vertical pass.
+struct Down<'a> {
+    rows: &'a [Taps],
+    /// The row of the picture that is the first of the lines.
+    first: usize,
+    /// Lines of `length` bytes of RGB.
+    lines: &'a [u8],
+    length: usize,
+    out: &'a mut [u8],
+}
+
+impl Work for Down<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let mut sums = vec![0i32; self.length];
+        for (tap, out) in self.rows.iter().zip(self.out.chunks_exact_mut(self.length)) {
+            sums.fill(HALF);
+            let lines = self.lines.chunks_exact(self.length).skip(tap.start - self.first);
+            for (weight, line) in tap.weights.iter().zip(lines) {
+                for (sum, byte) in sums.iter_mut().zip(line) {
+                    *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*byte)));
                 }
             }
-            for (p, s) in pixel.iter_mut().zip(sum) {
-                *p = clip8(s);
+            for (byte, sum) in out.iter_mut().zip(&sums) {
+                *byte = clip8(*sum);
             }
         }
     }
-    let mut out = vec![0u8; size * stride];
-    let mut sums = vec![0i32; stride];
-    for (tap, line) in rows.iter().zip(out.chunks_exact_mut(stride)) {
-        sums.fill(half);
-        for (weight, source) in tap
-            .weights
-            .iter()
-            .zip(middle.chunks_exact(stride).skip(tap.start - first))
-        {
-            for (s, &v) in sums.iter_mut().zip(source) {
-                *s = s.wrapping_add(weight.wrapping_mul(i32::from(v)));
-            }
-        }
-        for (p, &s) in line.iter_mut().zip(&sums) {
-            *p = clip8(s);
-        }
-    }
-    Ok(out)
 }
 
 /// Turns `n × 3` interleaved RGB bytes into planes (`3 × n`, channel first), normalised:

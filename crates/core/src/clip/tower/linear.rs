@@ -1,6 +1,6 @@
 //! A linear layer with int8 weights, and the rows that it is given.
 
-use super::kernel::{COLUMNS, ROWS, four, products};
+use super::kernel::{Block, COLUMNS, Groups, Sums, Take, Values, multiply, values};
 use super::math::greatest_magnitude;
 use crate::simd::{Work, wide};
 use std::ops::Range;
@@ -13,56 +13,79 @@ pub struct Rows {
     scales: Vec<f32>,
     /// Pairs in a row.
     pairs: usize,
+    groups: Groups,
 }
 
 impl Rows {
     /// Reads rows of `length` values, an even number. Codes are as fine as a sum of products with int8 codes has room for in 32
     /// bits.
     pub fn read(&mut self, values: &[f32], length: usize) {
-        let room = i32::MAX / 127 / i32::try_from(length.max(1)).unwrap_or(i32::MAX);
-        let greatest = room.min(i32::from(i16::MAX)) as f32;
-        self.codes.clear();
+        wide(Quantise {
+            rows: self,
+            values,
+            length,
+        });
+    }
+
+    /// Reads of rows of `length` values the `part`, an even number of them, as codes of at most `greatest`.
+    #[inline(always)]
+    pub fn read_part(&mut self, values: &[f32], length: usize, part: Range<usize>, greatest: i16) {
+        self.pairs = part.len() / 2;
         self.scales.clear();
-        self.pairs = length / 2;
-        for row in values.chunks_exact(length) {
-            let magnitude = greatest_magnitude(row);
-            let (scale, factor) = if magnitude > 0.0 {
-                (magnitude / greatest, greatest / magnitude)
-            } else {
-                (0.0, 0.0)
-            };
+        self.codes
+            .resize(values.len() / length.max(1) * self.pairs, [0; 2]);
+        let codes = self.codes.chunks_exact_mut(self.pairs.max(1));
+        for (row, codes) in values.chunks_exact(length.max(1)).zip(codes) {
+            let (pairs, _) = row.get(part.clone()).unwrap_or_default().as_chunks::<2>();
+            let (scale, factor) = scale(greatest_magnitude(pairs.as_flattened()), greatest);
             self.scales.push(scale);
-            let start = self.codes.len();
-            self.codes.resize(start + self.pairs, [0; 2]);
-            let codes = self.codes.get_mut(start..).unwrap_or_default();
-            let (pairs, _) = row.as_chunks::<2>();
-            wide(Quantise { codes, pairs, factor });
+            for (code, pair) in codes.iter_mut().zip(pairs) {
+                *code = [round(pair[0] * factor), round(pair[1] * factor)];
+            }
         }
     }
 
-    fn len(&self) -> usize {
-        self.scales.len()
+    /// Pairs of codes, row by row.
+    pub fn codes(&self) -> &[[i16; 2]] {
+        &self.codes
+    }
+
+    /// What the codes of each row are multiplied by.
+    pub fn scales(&self) -> &[f32] {
+        &self.scales
     }
 }
 
 struct Quantise<'a> {
-    codes: &'a mut [[i16; 2]],
-    pairs: &'a [[f32; 2]],
-    factor: f32,
+    rows: &'a mut Rows,
+    values: &'a [f32],
+    length: usize,
 }
 
 impl Work for Quantise<'_> {
     #[inline(always)]
     fn run(self) {
-        for (code, pair) in self.codes.iter_mut().zip(self.pairs) {
-            *code = pair.map(|x| round(x * self.factor));
-        }
+        let Self { rows, values, length } = self;
+        let room = i32::MAX / 127 / i32::try_from(length.max(1)).unwrap_or(i32::MAX);
+        let greatest = i16::try_from(room).unwrap_or(i16::MAX);
+        rows.read_part(values, length, 0..length, greatest);
+    }
+}
+
+/// What codes of at most `greatest` are multiplied by, and what gives them.
+#[inline(always)]
+pub fn scale(magnitude: f32, greatest: i16) -> (f32, f32) {
+    let greatest = f32::from(greatest);
+    if magnitude > 0.0 {
+        (magnitude / greatest, greatest / magnitude)
+    } else {
+        (0.0, 0.0)
     }
 }
 
 /// To the nearest whole number, of two as near to the even one; magnitudes are below 2^15.
 #[inline(always)]
-fn round(x: f32) -> i16 {
+pub fn round(x: f32) -> i16 {
     const ROUND: f32 = 12_582_912.0;
     ((x + ROUND).to_bits() & 0xffff) as u16 as i16
 }
@@ -71,7 +94,7 @@ fn round(x: f32) -> i16 {
 #[derive(Clone, Copy)]
 pub struct Linear<'a> {
     /// A panel has eight outputs: for each pair of inputs the codes of all eight.
-    pub codes: &'a [[i8; 2 * COLUMNS]],
+    pub codes: &'a [Block<i8>],
     /// What the codes of an output are multiplied by.
     pub scales: &'a [f32],
     /// Empty where there is none.
@@ -94,7 +117,7 @@ impl<'a> Linear<'a> {
     }
 
     /// Outputs of each row, row by row.
-    pub fn forward(self, rows: &Rows, out: &mut Vec<f32>) {
+    pub fn forward(self, rows: &mut Rows, out: &mut Vec<f32>) {
         wide(Product::<false> {
             linear: self,
             rows,
@@ -103,7 +126,7 @@ impl<'a> Linear<'a> {
     }
 
     /// Adds the outputs to what stands in `out`.
-    pub fn add(self, rows: &Rows, out: &mut Vec<f32>) {
+    pub fn add(self, rows: &mut Rows, out: &mut Vec<f32>) {
         wide(Product::<true> {
             linear: self,
             rows,
@@ -115,7 +138,7 @@ impl<'a> Linear<'a> {
 /// Outputs of each row, added to what stands in `out` or instead of it.
 struct Product<'a, const ADD: bool> {
     linear: Linear<'a>,
-    rows: &'a Rows,
+    rows: &'a mut Rows,
     out: &'a mut Vec<f32>,
 }
 
@@ -123,33 +146,70 @@ impl<const ADD: bool> Work for Product<'_, ADD> {
     #[inline(always)]
     fn run(self) {
         let Self { linear, rows, out } = self;
-        let width = linear.scales.len();
-        out.resize(rows.len() * width, 0.0);
-        let panels = linear.codes.chunks_exact(rows.pairs.max(1));
-        let (scales, _) = linear.scales.as_chunks::<COLUMNS>();
-        let (bias, _) = linear.bias.as_chunks::<COLUMNS>();
-        for (panel, (codes, scales)) in panels.zip(scales).enumerate() {
-            let bias = bias.get(panel).copied().unwrap_or_default();
-            for first in (0..rows.len()).step_by(ROWS) {
-                let sums = products(four(&rows.codes, rows.pairs, first), codes);
-                for (sums, row) in sums.iter().zip(first..rows.len()) {
-                    let scale = rows.scales.get(row).copied().unwrap_or_default();
-                    let start = row * width + panel * COLUMNS;
-                    let out = out.get_mut(start..).and_then(<[f32]>::first_chunk_mut::<COLUMNS>);
-                    let Some(out) = out else { continue };
-                    for (((out, sum), column), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
-                        let value = *sum as f32 * (scale * column) + bias;
-                        *out = if ADD { value + *out } else { value };
-                    }
+        out.resize(rows.scales.len() * linear.scales.len(), 0.0);
+        let mut to = Outputs::<ADD> {
+            linear,
+            rows: &rows.scales,
+            out,
+            first: 0,
+            scales: Default::default(),
+            bias: Default::default(),
+        };
+        multiply(&rows.codes, linear.codes, rows.pairs, &mut rows.groups, &mut to);
+    }
+}
+
+/// Takes the sums of a product.
+struct Outputs<'a, const ADD: bool> {
+    linear: Linear<'a>,
+    /// A scale of each row.
+    rows: &'a [f32],
+    out: &'a mut [f32],
+    /// The first of the columns, and what belongs to them.
+    first: usize,
+    scales: Values,
+    bias: Values,
+}
+
+impl<const ADD: bool> Take for Outputs<'_, ADD> {
+    #[inline(always)]
+    fn columns(&mut self, first: usize) {
+        self.first = first;
+        self.scales = values(self.linear.scales, first);
+        self.bias = values(self.linear.bias, first);
+    }
+
+    #[inline(always)]
+    fn take(&mut self, row: usize, sums: &Sums) {
+        let width = self.linear.scales.len();
+        let scale = self.rows.get(row).copied().unwrap_or_default();
+        let out = self.out.get_mut(row * width + self.first..(row + 1) * width);
+        let (out, _) = out.unwrap_or_default().as_chunks_mut::<COLUMNS>();
+        let (sums, _) = sums.as_chunks::<COLUMNS>();
+        let (scales, _) = self.scales.as_chunks::<COLUMNS>();
+        let (bias, _) = self.bias.as_chunks::<COLUMNS>();
+        for (((out, sums), scales), bias) in out.iter_mut().zip(sums).zip(scales).zip(bias) {
+            // In steps over values of its own, which every compiler vectorises.
+            let mut values = *scales;
+            for (value, sum) in values.iter_mut().zip(sums) {
+                *value = *sum as f32 * (scale * *value);
+            }
+            for (value, bias) in values.iter_mut().zip(bias) {
+                *value += bias;
+            }
+            if ADD {
+                for (value, out) in values.iter_mut().zip(&*out) {
+                    *value += out;
                 }
             }
+            *out = values;
         }
     }
 }
 
 /// int8 codes with a scale for each output of a matrix `outputs × inputs`, in panels; `None` where a weight is not finite or the
 /// numbers are no multiples of 8 and 2.
-pub fn pack(weights: &[f32], inputs: usize) -> Option<(Vec<[i8; 2 * COLUMNS]>, Vec<f32>)> {
+pub fn pack(weights: &[f32], inputs: usize) -> Option<(Vec<Block<i8>>, Vec<f32>)> {
     let outputs = weights.len() / inputs.max(1);
     let fits =
         inputs.is_multiple_of(2) && outputs.is_multiple_of(COLUMNS) && outputs * inputs == weights.len();
@@ -192,7 +252,7 @@ mod tests {
             let linear = Linear { codes, scales, bias };
             let (mut rows, mut out) = (Rows::default(), Vec::new());
             rows.read(&x, inputs);
-            linear.forward(&rows, &mut out);
+            linear.forward(&mut rows, &mut out);
             let error = |row: usize, output: usize, found: f32| {
                 let products = weights[output * inputs..]
                     .iter()
@@ -208,7 +268,7 @@ mod tests {
             let mut second = Vec::new();
             linear
                 .panels(outputs / 8 - 1..outputs / 8)
-                .forward(&rows, &mut second);
+                .forward(&mut rows, &mut second);
             for row in 0..tokens {
                 assert_eq!(
                     second[row * 8..(row + 1) * 8],
@@ -216,7 +276,7 @@ mod tests {
                 );
             }
             let once = out.clone();
-            linear.add(&rows, &mut out);
+            linear.add(&mut rows, &mut out);
             assert!(
                 out.iter()
                     .zip(once)

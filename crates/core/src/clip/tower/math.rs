@@ -4,7 +4,7 @@
 use crate::simd::{Work, wide};
 
 /// How many sums are kept beside each other.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What a feed-forward layer applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,41 +78,58 @@ impl Work for Gelu<'_> {
     }
 }
 
-/// Turns scores into weights that add up to 1.
-pub fn softmax(scores: &mut [f32]) {
-    wide(Softmax(scores));
+/// eˣ of each score less the greatest one, in its place; their sum.
+#[inline(always)]
+pub fn exponentials(scores: &mut [f32]) -> f32 {
+    let greatest = fold(scores, f32::NEG_INFINITY, |x| x, greater);
+    for x in &mut *scores {
+        *x = exp(*x - greatest);
+    }
+    fold(scores, 0.0, |x| x, |a, b| a + b)
 }
 
-struct Softmax<'a>(&'a mut [f32]);
+/// Layer normalisation of rows (Ba et al. 2016): less the mean, divided by the deviation, times `gain`, plus `bias`. A row has
+/// the length of `gain`.
+pub fn layer_norm(rows: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
+    wide(LayerNorm {
+        rows,
+        gain,
+        bias,
+        epsilon,
+        out,
+    });
+}
 
-impl Work for Softmax<'_> {
+struct LayerNorm<'a> {
+    rows: &'a [f32],
+    gain: &'a [f32],
+    bias: &'a [f32],
+    epsilon: f32,
+    out: &'a mut [f32],
+}
+
+impl Work for LayerNorm<'_> {
     #[inline(always)]
     fn run(self) {
-        let scores = self.0;
-        let greatest = fold(scores, f32::NEG_INFINITY, |x| x, greater);
-        for x in scores.iter_mut() {
-            *x = exp(*x - greatest);
+        let width = self.gain.len().max(1);
+        let (n, add) = (width as f32, |a, b| a + b);
+        for (row, out) in self
+            .rows
+            .chunks_exact(width)
+            .zip(self.out.chunks_exact_mut(width))
+        {
+            let mean = fold(row, 0.0, |x| x, add) / n;
+            let variance = fold(row, 0.0, |x| (x - mean) * (x - mean), add) / n;
+            let scale = 1.0 / (variance + self.epsilon).sqrt();
+            for (((out, x), gain), bias) in out.iter_mut().zip(row).zip(self.gain).zip(self.bias) {
+                *out = (x - mean) * scale * gain + bias;
+            }
         }
-        let sum = fold(scores, 0.0, |x| x, |a, b| a + b);
-        for x in scores {
-            *x /= sum;
-        }
-    }
-}
-
-/// Layer normalisation of one row (Ba et al. 2016): less the mean, divided by the deviation, times `gain`, plus `bias`.
-pub fn layer_norm(row: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, out: &mut [f32]) {
-    let n = row.len() as f32;
-    let add = |a, b| a + b;
-    let mean = fold(row, 0.0, |x| x, add) / n;
-    let variance = fold(row, 0.0, |x| (x - mean) * (x - mean), add) / n;
-    let scale = 1.0 / (variance + epsilon).sqrt();
-    for (((out, x), gain), bias) in out.iter_mut().zip(row).zip(gain).zip(bias) {
-        *out = (x - mean) * scale * gain + bias;
     }
 }
 
 /// The greatest magnitude in a row.
+#[inline(always)]
 pub fn greatest_magnitude(row: &[f32]) -> f32 {
     fold(row, 0.0, f32::abs, greater)
 }
@@ -123,7 +140,7 @@ fn greater(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 
-/// Folds a row in lanes, in one order on every target.
+/// Folds a row in lanes, in one order on every target. `start` leaves what it is joined with as it is.
 #[inline(always)]
 fn fold(row: &[f32], start: f32, map: impl Fn(f32) -> f32, join: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [start; LANES];
@@ -133,10 +150,8 @@ fn fold(row: &[f32], start: f32, map: impl Fn(f32) -> f32, join: impl Fn(f32, f3
             *lane = join(*lane, map(*x));
         }
     }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane = join(*lane, map(*x));
-    }
-    lanes.into_iter().fold(start, join)
+    let rest = rest.iter().fold(start, |all, x| join(all, map(*x)));
+    lanes.into_iter().fold(rest, join)
 }
 
 #[cfg(test)]
@@ -189,11 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn softmax_adds_up_to_one_and_keeps_the_order() {
+    fn exponentials_keep_the_order_and_give_their_sum() {
         let mut scores: Vec<f32> = (0..77).map(|i| (i * 37 % 77) as f32 * 0.3 - 300.0).collect();
         let before = scores.clone();
-        softmax(&mut scores);
-        assert!((scores.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        let sum = exponentials(&mut scores);
+        assert!((scores.iter().sum::<f32>() / sum - 1.0).abs() < 1e-6);
+        assert_eq!(scores.iter().fold(0.0, |a: f32, b| a.max(*b)), 1.0);
         for (i, j) in (0..77).zip(1..77) {
             assert_eq!(
                 before[i] < before[j],

@@ -18,5 +18,5 @@ mod tests;
 pub use format::{Fault, Input, Shape, Tower, Writer};
 pub use linear::{Linear, pack};
 pub use math::Activation;
-pub use memory::MOST_IN_WASM;
+pub use memory::{MOST_IN_WASM, MOST_OF_BOTH};
 pub use run::Scratch;

@@ -1,6 +1,6 @@
 //! The transformer: tokens in, one vector out.
 
-use super::attention::{Head, Sees, attend};
+use super::attention::{Attention, Head, Sees};
 use super::format::{Input, Layer, Norm, Tower};
 use super::kernel::COLUMNS;
 use super::linear::Rows;
@@ -55,7 +55,7 @@ impl Tower {
         }
         gather(planes, size, patch, &mut scratch.rows);
         scratch.codes.read(&scratch.rows, 3 * patch * patch);
-        patches.patches.forward(&scratch.codes, &mut scratch.hidden);
+        patches.patches.forward(&mut scratch.codes, &mut scratch.hidden);
         let tokens = &mut scratch.tokens;
         tokens.clear();
         let values = patches.class.iter().chain(&scratch.hidden);
@@ -119,7 +119,14 @@ impl Tower {
         } else {
             asking.forward(codes, queries);
         }
-        attend(queries, keys_values, width, shape.heads, sees, head, rows);
+        let attention = Attention {
+            queries,
+            keys_values,
+            width,
+            heads: shape.heads,
+            sees,
+        };
+        attention.attend(head, rows);
         codes.read(rows, width);
         layer.joined.add(codes, tokens);
         normalise(layer.before_hidden, epsilon, tokens, rows);
@@ -133,11 +140,8 @@ impl Tower {
 
 /// Normalises rows.
 fn normalise(norm: Norm<'_>, epsilon: f32, rows: &[f32], out: &mut Vec<f32>) {
-    let width = norm.gain.len().max(1);
     out.resize(rows.len(), 0.0);
-    for (row, out) in rows.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        layer_norm(row, norm.gain, norm.bias, epsilon, out);
-    }
+    layer_norm(rows, norm.gain, norm.bias, epsilon, out);
 }
 
 /// The values of each patch: channel by channel, row by row.
@@ -147,7 +151,9 @@ fn gather(planes: &[f32], size: usize, patch: usize, out: &mut Vec<f32>) {
         for left in (0..size).step_by(patch) {
             for plane in planes.chunks_exact(size * size) {
                 let lines = plane.chunks_exact(size).skip(top).take(patch);
-                out.extend(lines.flat_map(|line| line.get(left..left + patch).unwrap_or_default()));
+                for line in lines {
+                    out.extend_from_slice(line.get(left..left + patch).unwrap_or_default());
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 //! first frame counts, of 16 bits the high byte, and alpha is dropped. Size and memory are known before a pixel is decoded.
 
 mod jpeg;
+mod png;
 #[cfg(test)]
 mod tests;
 
@@ -123,6 +124,7 @@ impl Picture {
         let format = format_of(bytes)?;
         let working = match format {
             ImageFormat::Jpeg => jpeg::survey(bytes)?,
+            ImageFormat::Png => png::survey(bytes).map(|()| 0)?,
             // A frame and the canvas that it lies on.
             ImageFormat::WebP => whole_riff(bytes).map(|()| 8)?,
             ImageFormat::Gif => 8,

@@ -241,6 +241,25 @@ fn damage_never_panics() {
     }
 }
 
+/// What `cargo xtask fuzz picture` found.
+#[test]
+fn palettes_of_no_whole_number_of_colours_are_refused() {
+    let found = fixture("damaged/palette-of-112-bytes.png");
+    let error = decode(&found).unwrap_err().to_string();
+    assert!(
+        error.contains("a palette of 112 bytes, expected three for each"),
+        "{error}"
+    );
+    let whole = fixture("palette.png");
+    assert!(decode(&whole).is_ok());
+    let at = whole.windows(4).position(|kind| kind == b"PLTE").unwrap();
+    for length in [0u32, 1, 2, 4, 767, 771, u32::MAX] {
+        let mut damaged = whole.clone();
+        damaged[at - 4..at].copy_from_slice(&length.to_be_bytes());
+        assert!(decode(&damaged).is_err(), "{length}");
+    }
+}
+
 #[test]
 fn what_comes_behind_the_end_of_a_jpeg_does_not_matter() {
     let mut bytes = fixture("restarts-422.jpg");

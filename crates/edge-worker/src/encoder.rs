@@ -39,13 +39,21 @@ pub async fn picture(
 }
 
 /// For which of the two.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Service {
     Text,
     Image,
 }
 
 impl Service {
+    /// Where the encoder takes it.
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+        }
+    }
+
     fn fetcher(self, env: &Env) -> Result<Fetcher, String> {
         let own = match self {
             Self::Text => None,
@@ -80,11 +88,7 @@ async fn encode(
             "this bundle was made from vectors: words and pictures cannot be searched",
         ));
     };
-    let path = match service {
-        Service::Text => "text",
-        Service::Image => "image",
-    };
-    let mut response = call(env, service, path, Method::Post, kind, body)
+    let mut response = call(env, service, service.path(), Method::Post, kind, body)
         .await
         .map_err(Problem::unavailable)?;
     match response.status_code() {

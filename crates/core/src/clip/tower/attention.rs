@@ -2,7 +2,7 @@
 
 use super::kernel::{Block, COLUMNS, Groups, PANELS, Sums, Take, Values, multiply, values};
 use super::linear::{Rows, round, scale};
-use super::math::{exponentials, greatest_magnitude};
+use super::math::{exponentials, greater, greatest_magnitude};
 use crate::simd::{Work, wide};
 use std::ops::Range;
 
@@ -139,7 +139,7 @@ impl Head {
         let mut magnitude = 0.0f32;
         for row in rows.chunks_exact(length) {
             let own = greatest_magnitude(row.get(start..start + depth).unwrap_or_default());
-            magnitude = if own > magnitude { own } else { magnitude };
+            magnitude = greater(magnitude, own);
         }
         let (scale, factor) = scale(magnitude, GREATEST_VALUE);
         self.value_scale = scale;

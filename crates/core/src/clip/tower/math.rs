@@ -136,7 +136,7 @@ pub fn greatest_magnitude(row: &[f32]) -> f32 {
 
 /// `f32::max` is a call where there is no instruction with its treatment of NaN.
 #[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
+pub fn greater(a: f32, b: f32) -> f32 {
     if b > a { b } else { a }
 }
 

@@ -55,6 +55,8 @@ enum Command {
     Policy(commands::policy::Args),
     /// Score the rows of a CSV with a LightGBM, XGBoost or ranker model
     Predict(commands::predict::Args),
+    /// Attack each privacy mode and print what leaks: the table of docs/privacy.md
+    PrivacyAudit(commands::privacy_audit::Args),
     /// Publish a bundle to a folder or to R2, all at once
     Publish(commands::publish::Args),
     /// Remove videos from a bundle
@@ -85,6 +87,7 @@ fn main() -> std::process::ExitCode {
         Command::Model(args) => commands::model::run(args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::PrivacyAudit(args) => commands::privacy_audit::run(&args),
         Command::Publish(args) => commands::publish::run(&args),
         Command::Remove(args) => commands::remove::run(args),
         Command::Search(args) => commands::search::run(args),

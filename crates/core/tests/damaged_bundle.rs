@@ -117,6 +117,7 @@ impl Files {
             centroids: FileEntry::of("cells", "bin", &self.centroids),
             segments: vec![0, 0],
             probes: 1,
+            public: Vec::new(),
         });
         manifest.removed = Some(FileEntry::of("removed", "bin", &self.removed));
         manifest.ranker = Some(FileEntry::of("ranker", "bin", &self.ranker));

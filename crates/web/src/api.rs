@@ -15,10 +15,10 @@ pub struct Recommender {
 
 #[wasm_bindgen]
 impl Recommender {
-    /// Whether it is in local mode.
+    /// Whether words and pictures that are searched for stay here: in every mode but standard.
     #[wasm_bindgen(getter)]
     pub fn local(&self) -> bool {
-        self.inner.mode() == Mode::Local
+        self.inner.mode() != Mode::Standard
     }
 
     /// Notes a GET that was made for everybody's sake, before it is made.
@@ -37,7 +37,7 @@ impl Recommender {
     }
 
     /// Calls a method of `Recommender` in `js/index.d.ts`, which has arguments, results and errors. `explain`, `sent`,
-    /// `export` and `arm` wait for nothing.
+    /// `privacy`, `export` and `arm` wait for nothing.
     ///
     /// One function for all: each exported function that returns a promise would cost the module a kilobyte.
     ///
@@ -51,6 +51,7 @@ impl Recommender {
             "search" => return to_js(&inner.search(SearchOptions::parse(argument)?).await?),
             "explain" => return to_js(&inner.explain(&options::item_id(&argument)?)?),
             "setMode" => inner.set_mode(options::mode(&argument)?).await?,
+            "privacy" => return to_js(&inner.privacy()),
             "sent" => return to_js(inner.sent()),
             "forget" => inner.forget().await?,
             "export" => return to_js(&inner.export()),

@@ -1,6 +1,7 @@
 //! The few globals that exist in every Web Worker: clocks, `fetch`, the console.
 
 use js_sys::Promise;
+use recsys_core::privacy::Random;
 use wasm_bindgen::prelude::*;
 use web_sys::RequestInit;
 
@@ -31,6 +32,15 @@ pub fn random_seed() -> u64 {
     let mut bytes = [0u8; 8];
     get_random_values(&mut bytes);
     u64::from_le_bytes(bytes)
+}
+
+/// The browser's secure randomness.
+pub struct Secure;
+
+impl Random for Secure {
+    fn next_u64(&mut self) -> u64 {
+        random_seed()
+    }
 }
 
 /// 64 random bits as 16 hexadecimal digits.

@@ -10,6 +10,7 @@ mod bundle;
 mod failure;
 mod fields;
 mod host;
+mod local;
 mod local_index;
 mod log;
 mod memory;

@@ -7,6 +7,8 @@ use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::experiments::LocalKey;
 use recsys_core::json::{self, FromJson, Json, JsonError};
+use recsys_core::privacy::bucket::Kept;
+use recsys_core::privacy::noised::Ledger;
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
 use serde::Serialize;
 
@@ -32,6 +34,10 @@ pub struct Memory {
     key: String,
     /// Arms that were counted as entered, and the outcomes counted in each: experiment, arm, clicks.
     pub entered: Vec<(String, String, u64)>,
+    /// What noised mode reported, and its cost.
+    pub ledger: Ledger,
+    /// What bucket mode asked for in this epoch.
+    pub kept: Kept,
 }
 
 /// [`Memory`] as plain data.
@@ -47,6 +53,8 @@ pub struct State {
     counts: StoredBatch,
     key: String,
     entered: Vec<(String, String, u64)>,
+    noised: Ledger,
+    bucket: Kept,
 }
 
 impl<'a> FromJson<'a> for State {
@@ -62,6 +70,8 @@ impl<'a> FromJson<'a> for State {
                 counts: fields.get_or("counts", StoredBatch::default())?,
                 key: fields.get_or("key", String::new())?,
                 entered: fields.get_or("entered", Vec::new())?,
+                noised: fields.get_or("noised", Ledger::default())?,
+                bucket: fields.get_or("bucket", Kept::default())?,
             })
         })
     }
@@ -89,6 +99,8 @@ impl Memory {
             counts: state.counts.into(),
             key: state.key,
             entered: state.entered,
+            ledger: state.noised,
+            kept: state.bucket,
         })
     }
 
@@ -104,6 +116,8 @@ impl Memory {
             counts: StoredBatch::from(&self.counts),
             key: self.key.clone(),
             entered: self.entered.clone(),
+            noised: self.ledger.clone(),
+            bucket: self.kept.clone(),
         }
     }
 

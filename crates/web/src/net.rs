@@ -80,16 +80,25 @@ impl Net {
         read_at_most(request.path, &response, MAX_BYTES).await
     }
 
-    /// A file of the bundle, of the length and hash that the manifest states.
+    /// A file of the bundle that everybody fetches.
+    ///
+    /// # Errors
+    /// As [`Net::chosen_file`].
+    pub async fn file(&mut self, entry: &FileEntry) -> Result<AlignedBytes, Failure> {
+        self.chosen_file(entry, "a file of the catalogue, the same for everybody")
+            .await
+    }
+
+    /// A file of the bundle, of the length and hash that the manifest states; `words` says why it is fetched.
     ///
     /// # Errors
     /// `Network`, `Refused` or `BadReply`.
-    pub async fn file(&mut self, entry: &FileEntry) -> Result<AlignedBytes, Failure> {
+    pub async fn chosen_file(&mut self, entry: &FileEntry, words: &str) -> Result<AlignedBytes, Failure> {
         let path = format!("/bundle/{}", entry.file);
         let request = Request {
             path: &path,
             body: None,
-            words: "a file of the catalogue, the same for everybody",
+            words,
             limit_ms: FILE_MS,
         };
         let response = self.send(&request).await?;

@@ -8,7 +8,7 @@ use recsys_core::envelope::{KeyError, PublicKey};
 use recsys_core::events::EntryUser;
 use recsys_core::features::{AgeBand, Device, Gender};
 use recsys_core::json::{self, Shown};
-use recsys_core::privacy::Mode;
+use recsys_core::privacy::{Mode, NAMES, bucket, noised};
 use recsys_core::segment::Conditions;
 use wasm_bindgen::JsValue;
 use web_sys::Url;
@@ -17,7 +17,9 @@ use web_sys::Url;
 const MAX_K: u32 = 100;
 const DEFAULT_K: u32 = 20;
 const DEFAULT_DATABASE: &str = "recsys";
-const MODES: &str = "\"standard\" or \"local\"";
+/// The longest epoch, in days.
+const MAX_EPOCH_DAYS: u32 = 366;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What the viewer, or the site on the viewer's behalf, declares. Never sent.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +59,40 @@ impl Declared {
     }
 }
 
+/// What the site's owner sets for the modes with clusters.
+#[derive(Clone, Copy, Debug)]
+pub struct PrivacyTerms {
+    /// Noised mode; the length of its epochs is that of bucket mode too.
+    pub noised: noised::Terms,
+    /// Clusters of a set in bucket mode.
+    pub bucket: usize,
+}
+
+impl PrivacyTerms {
+    fn parse(fields: &Fields) -> Result<Self, Failure> {
+        let fields = fields.nested("privacy", "open, privacy")?;
+        let default = noised::Terms::default();
+        let number = |name, default: f64, range: std::ops::RangeInclusive<f64>, expected| {
+            let found = fields.number(name)?.unwrap_or(default);
+            range
+                .contains(&found)
+                .then_some(found)
+                .ok_or_else(|| fields.refuse(name, expected))
+        };
+        let days = fields.whole("epochDays", 1..=MAX_EPOCH_DAYS)?;
+        Ok(Self {
+            noised: noised::Terms {
+                epsilon: number("epsilon", default.epsilon, noised::EPSILON, "0.01 to 16")?,
+                budget: number("budget", default.budget, 0.0..=1e4, "0 to 10,000")?,
+                epoch_ms: days.map_or(default.epoch_ms, |days| i64::from(days) * DAY_MS),
+            },
+            bucket: fields
+                .whole("bucket", 1..=64)?
+                .map_or(bucket::DEFAULT_SIZE, |size| size as usize),
+        })
+    }
+}
+
 /// Options of `open`.
 pub struct OpenOptions {
     /// Absolute URL before `/v1/…`, without a slash at its end.
@@ -71,6 +107,8 @@ pub struct OpenOptions {
     pub aggregates: bool,
     /// Keys of which one must have signed the bundle; none where nothing is demanded.
     pub keys: Vec<PublicKey>,
+    /// Settings of the modes with clusters.
+    pub privacy: PrivacyTerms,
 }
 
 impl OpenOptions {
@@ -96,7 +134,7 @@ impl OpenOptions {
             device.map_err(|_| user.refuse("device", "\"phone\", \"tablet\", \"desktop\" or \"tv\""))?;
         let mode = match fields.text("mode")? {
             None => Mode::default(),
-            Some(name) => name.parse().map_err(|_| fields.refuse("mode", MODES))?,
+            Some(name) => name.parse().map_err(|_| fields.refuse("mode", NAMES))?,
         };
         let database = fields
             .text("database")?
@@ -119,6 +157,7 @@ impl OpenOptions {
             database,
             aggregates: fields.flag("aggregates")?,
             keys: keys(&fields)?,
+            privacy: PrivacyTerms::parse(&fields)?,
         })
     }
 }
@@ -157,7 +196,7 @@ pub fn mode(value: &JsValue) -> Result<Mode, Failure> {
         } else {
             Shown::from(&name).to_string()
         };
-        bad(format!("setMode: the mode is {found}; expected {MODES}"))
+        bad(format!("setMode: the mode is {found}; expected {NAMES}"))
     })
 }
 

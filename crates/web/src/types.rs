@@ -279,3 +279,25 @@ mod tests {
         assert_eq!(at(u32::MAX), None);
     }
 }
+
+/// What the mode promises, and what of its budget is spent.
+#[derive(Debug, Serialize)]
+pub struct Privacy {
+    /// Name of the mode.
+    pub mode: &'static str,
+    /// What it promises, and what it does not.
+    pub claim: &'static str,
+    /// The budget of noised mode.
+    pub epsilon: Epsilon,
+}
+
+/// The budget of noised mode.
+#[derive(Debug, Serialize)]
+pub struct Epsilon {
+    /// Of one report.
+    pub report: f64,
+    /// Of all reports so far.
+    pub spent: f64,
+    /// Of all reports at most.
+    pub budget: f64,
+}

@@ -18,6 +18,9 @@ pub(crate) struct Args {
     port: u16,
 }
 
+/// Clusters of the demo's catalogue, of some hundred videos each.
+const CLUSTERS: &str = "16";
+
 /// Where the demo's files are.
 pub(crate) struct Demo {
     /// The recsys command.
@@ -100,7 +103,9 @@ fn make_bundle(demo: &Demo) -> Result<()> {
                 ])
                 .arg(&catalogue)
                 .arg("--out")
-                .arg(&demo.bundle),
+                .arg(&demo.bundle)
+                // Clusters for the privacy modes. All are asked in standard mode: they are small, and so nothing is missed.
+                .args(["--shards", CLUSTERS, "--probes", CLUSTERS]),
         )
     })?;
     if setup::on_path(&["python3"]).is_none() {

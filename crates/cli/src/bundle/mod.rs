@@ -4,7 +4,7 @@ mod read;
 mod segments;
 mod write;
 
-pub use segments::{Contents, Neighbours, Partitioning, write_segment, write_segments};
+pub use segments::{Contents, Neighbours, Partitioning, public_weight, write_segment, write_segments};
 pub use write::{BundleWriter, Replaced, Trainable, check_replaceable, is_bundle_file};
 
 use anyhow::{Context, Result, ensure};

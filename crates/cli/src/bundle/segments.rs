@@ -90,8 +90,26 @@ pub fn write_segments(
         centroids: writer.add("cells", "bin", &centroids.to_bytes())?,
         segments: partition.shards,
         probes,
+        public: partition
+            .rows
+            .iter()
+            .map(|rows| {
+                public_weight(
+                    rows.home
+                        .iter()
+                        .filter_map(|row| contents.records.get(*row as usize)),
+                )
+            })
+            .collect(),
     };
     Ok((segments, Some(cells)))
+}
+
+/// How often the videos at home in a segment are wanted: each counts one, and one more for each click.
+pub fn public_weight<'a>(home: impl Iterator<Item = &'a ItemRecord>) -> u32 {
+    let clicks = home.map(|record| 1.0 + f64::from(record.facts.clicks).max(0.0));
+    // A conversion to whole numbers stops at the largest.
+    clicks.sum::<f64>() as u32
 }
 
 /// Directions from the mean as places.

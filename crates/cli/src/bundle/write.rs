@@ -82,6 +82,9 @@ impl BundleWriter {
         let (segments, removed): (Vec<SegmentEntry>, Vec<Vec<u32>>) =
             segments.filter(|(segment, rows)| is_left(segment, rows)).unzip();
         manifest.segments = segments;
+        if let Some(cells) = &mut manifest.cells {
+            cells.public.truncate(manifest.segments.len());
+        }
         manifest.removed = match removed.iter().all(Vec::is_empty) {
             true => None,
             false => Some(self.add("removed", "bin", &removed::to_bytes(&removed))?),
@@ -226,6 +229,18 @@ pub struct Trainable<'a> {
     pub signing: &'a Signing,
 }
 
+/// The weights of the segments in the public distribution; none where there are no cells.
+fn public_weights(manifest: &mut Manifest) -> &mut [u32] {
+    let count = manifest.segments.len();
+    match &mut manifest.cells {
+        Some(cells) => {
+            cells.public.resize(count, 1);
+            &mut cells.public
+        }
+        None => &mut [],
+    }
+}
+
 impl Bundle {
     /// Publishes this bundle again under the next sequence with another ranker, other co-watch lists and changed facts;
     /// vectors and stills stay as they are.
@@ -233,9 +248,6 @@ impl Bundle {
         let writer = BundleWriter::new(self.dir(), trained.signing)?;
         let mut manifest = self.manifest().clone();
         for (number, slot) in self.segments().at_hand() {
-            let Some(entry) = manifest.segments.get_mut(number) else {
-                continue;
-            };
             let segment = slot.segment();
             let rows = 0..segment.items().len();
             let own: Vec<Option<usize>> = rows.map(|row| self.row_of(number, row)).collect();
@@ -247,11 +259,17 @@ impl Bundle {
                 Ok(record)
             };
             let records = own.iter().enumerate().map(record).collect::<Result<Vec<_>>>()?;
+            if let Some(weight) = public_weights(&mut manifest).get_mut(number) {
+                *weight = super::public_weight(records.iter().take(segment.home()));
+            }
             let table = items::to_bytes(&records, segment.items().counts());
-            entry.items = writer.add("items", "bin", &table)?;
             let lists = own
                 .iter()
                 .map(|own| own.map_or_else(Vec::new, trained.neighbours));
+            let Some(entry) = manifest.segments.get_mut(number) else {
+                continue;
+            };
+            entry.items = writer.add("items", "bin", &table)?;
             entry.co_watch = Some(writer.add("cowatch", "bin", &cowatch::to_bytes(lists))?);
         }
         manifest.ranker = Some(writer.add("ranker", "bin", trained.ranker)?);

@@ -140,7 +140,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The policy of a bundle's page; experiments do not count.
-pub(super) fn policy_of(bundle: &Bundle) -> Policy {
+pub(in crate::commands) fn policy_of(bundle: &Bundle) -> Policy {
     let manifest = bundle.manifest();
     let settings = manifest.policy.clone().unwrap_or_default();
     let (policy, unknown) = settings.resolve(&manifest.policy_codes);

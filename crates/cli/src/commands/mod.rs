@@ -16,6 +16,7 @@ mod log;
 pub mod model;
 pub mod policy;
 pub mod predict;
+pub mod privacy_audit;
 pub mod publish;
 mod python;
 pub mod remove;

@@ -200,6 +200,13 @@ impl Manifest {
             if let Some(other) = cells.segments.iter().find(|segment| **segment as usize >= count) {
                 check(false, "cells.segments", "numbers of segments", other)?;
             }
+            let weights = cells.public.len();
+            check(
+                weights <= count,
+                "cells.public",
+                "at most one weight a segment",
+                &weights,
+            )?;
             let probes = cells.probes;
             check(
                 (1..=MAX_SEGMENTS).contains(&probes),

@@ -137,6 +137,10 @@ pub struct Cells {
     pub segments: Vec<u32>,
     /// How many segments of cells a query is asked of, 1 to 4,096.
     pub probes: u32,
+    /// How often each segment is wanted by the public, as weights by segment number: what the privacy modes draw their dummies
+    /// from. Where there is none, every video at home counts one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public: Vec<u32>,
 }
 
 impl<'a> FromJson<'a> for Cells {
@@ -146,6 +150,7 @@ impl<'a> FromJson<'a> for Cells {
                 centroids: fields.get("centroids")?,
                 segments: fields.get("segments")?,
                 probes: fields.get("probes")?,
+                public: fields.get_or("public", Vec::new())?,
             })
         })
     }

@@ -89,6 +89,7 @@ fn cells_name_segments_that_there_are() {
             centroids: FileEntry::of("cells", "bin", b"three"),
             segments,
             probes,
+            public: Vec::new(),
         });
         Manifest::parse(&manifest.to_bytes()).map(|read| assert_eq!(read, manifest))
     };

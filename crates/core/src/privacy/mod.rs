@@ -1,11 +1,21 @@
 //! What may leave the viewer's browser: one file a mode, each with its claim and the exact bytes behind it.
 
+pub mod bucket;
+mod clusters;
 pub mod local;
+pub mod noised;
+mod random;
 pub mod standard;
+
+pub use clusters::{Clusters, epoch};
+pub use random::Random;
 
 use crate::json::Shown;
 use std::str::FromStr;
 use thiserror::Error;
+
+/// Length of an epoch where the page says nothing: a week, in milliseconds.
+pub const EPOCH_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
 /// A privacy mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -13,24 +23,33 @@ pub enum Mode {
     /// The mean vector of the recent clicks is sent; see [`standard`].
     #[default]
     Standard,
+    /// The number of one cluster is sent, by randomised response; see [`noised`].
+    Noised,
+    /// Whole clusters are fetched, the true one among dummies; see [`bucket`].
+    Bucket,
     /// Nothing of the viewer is sent; see [`local`].
     Local,
 }
 
 /// Text that names no mode.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{} is no privacy mode; expected \"standard\" or \"local\"", Shown::from(.0))]
+#[error("{} is no privacy mode; expected {NAMES}", Shown::from(.0))]
 pub struct ModeError(String);
 
+/// What names a mode.
+pub const NAMES: &str = "\"standard\", \"noised\", \"bucket\" or \"local\"";
+
 impl Mode {
-    /// Every mode.
-    pub const ALL: [Self; 2] = [Self::Standard, Self::Local];
+    /// Every mode, the strictest last.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::Noised, Self::Bucket, Self::Local];
 
     /// The name in options, reports and addresses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",
+            Self::Noised => "noised",
+            Self::Bucket => "bucket",
             Self::Local => "local",
         }
     }
@@ -40,6 +59,8 @@ impl Mode {
     pub const fn claim(self) -> &'static str {
         match self {
             Self::Standard => standard::CLAIM,
+            Self::Noised => noised::CLAIM,
+            Self::Bucket => bucket::CLAIM,
             Self::Local => local::CLAIM,
         }
     }

@@ -110,6 +110,7 @@ pub fn with_cells(
             centroids: FileEntry::of("cells", "bin", &bytes),
             segments: cells.iter().map(|(_, segment)| *segment).collect(),
             probes,
+            public: Vec::new(),
         };
         Router::open(&cells, dim as u32, aligned(&bytes)).unwrap()
     });

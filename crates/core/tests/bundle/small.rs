@@ -210,6 +210,7 @@ pub fn full_manifest() -> Manifest {
         centroids: FileEntry::of("cells", "bin", b"cells"),
         segments: vec![0, 0],
         probes: 1,
+        public: Vec::new(),
     });
     manifest.removed = Some(FileEntry::of("removed", "bin", &removed(2)));
     manifest.ranker = Some(FileEntry::of("ranker", "bin", b"ranker"));

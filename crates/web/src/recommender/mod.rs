@@ -2,15 +2,17 @@
 
 mod counts;
 mod events;
+mod modes;
 mod slates;
 
-use crate::bundle::{Bundle, Local};
+use crate::bundle::Bundle;
 use crate::failure::{Failure, Kind};
 use crate::host::{now_ms, random_name, warn};
+use crate::local::Local;
 use crate::log::ShownSlates;
 use crate::memory::{Memory, State};
 use crate::net::Net;
-use crate::options::{Declared, OpenOptions};
+use crate::options::{Declared, OpenOptions, PrivacyTerms};
 use crate::recent::Recent;
 use crate::sent::SentLog;
 use crate::store::{Store, Stored};
@@ -37,7 +39,9 @@ pub struct Recommender {
     bundle: Result<Bundle, String>,
     /// The bundle named by a reply for which the manifest was asked for anew.
     followed: String,
-    /// Is there in local mode, and only then.
+    mode: Mode,
+    terms: PrivacyTerms,
+    /// What is searched here: in every mode but standard, and only then.
     local: Option<Local>,
     recent: Recent,
     /// Slates that events can refer to.
@@ -55,7 +59,7 @@ impl Recommender {
     /// come, is no error yet: the calls that need it say so.
     ///
     /// # Errors
-    /// In local mode, a part of the bundle is missing or damaged.
+    /// In another mode than standard, a part of the bundle is missing or damaged.
     pub async fn open(options: OpenOptions) -> Result<Self, Failure> {
         let trust = Trust::new(options.keys, options.database.clone(), &options.endpoint);
         let mut recommender = Self {
@@ -68,6 +72,8 @@ impl Recommender {
             declared: options.declared,
             bundle: Err("not fetched yet".to_owned()),
             followed: String::new(),
+            mode: Mode::Standard,
+            terms: options.privacy,
             local: None,
             recent: Recent::default(),
             shown: ShownSlates::default(),
@@ -81,7 +87,7 @@ impl Recommender {
         }
         match options.mode {
             Mode::Standard => recommender.fetch_bundle().await,
-            Mode::Local => recommender.enter_local().await?,
+            mode => recommender.enter(mode).await?,
         }
         Ok(recommender)
     }
@@ -108,30 +114,6 @@ impl Recommender {
     /// This browser's arm of an experiment of the bundle.
     pub fn arm(&mut self, experiment: &str) -> Option<String> {
         self.treatment().arm(experiment).map(str::to_owned)
-    }
-
-    /// The privacy mode.
-    pub const fn mode(&self) -> Mode {
-        if self.local.is_some() {
-            Mode::Local
-        } else {
-            Mode::Standard
-        }
-    }
-
-    /// Changes the privacy mode; on failure the old one stays.
-    ///
-    /// # Errors
-    /// As [`Recommender::open`].
-    pub async fn set_mode(&mut self, mode: Mode) -> Result<(), Failure> {
-        match mode {
-            Mode::Local if self.local.is_none() => self.enter_local().await,
-            Mode::Local => Ok(()),
-            Mode::Standard => {
-                self.local = None;
-                Ok(())
-            }
-        }
     }
 
     /// Every request since `open` or `forget`.
@@ -207,17 +189,6 @@ impl Recommender {
             height: sprites.height,
         };
         Ok(sprites.sheets.iter().map(sheet).collect())
-    }
-
-    async fn enter_local(&mut self) -> Result<(), Failure> {
-        let (bundle, local) = Local::fetch(&mut self.net, &self.trust).await?;
-        if self.recent.bundle() != Some(local.name()) {
-            self.recent.clear();
-        }
-        self.bundle = Ok(bundle);
-        self.local = Some(local);
-        self.settle();
-        Ok(())
     }
 
     /// Fetches manifest and ranker; on failure an older bundle stays.

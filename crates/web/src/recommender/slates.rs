@@ -14,7 +14,7 @@ use recsys_core::catalogue::ItemId;
 use recsys_core::experiments::Treatment;
 use recsys_core::features::UserFeatures;
 use recsys_core::items::dictionaries::List;
-use recsys_core::privacy::standard;
+use recsys_core::privacy::{Mode, standard};
 use recsys_core::segment::Conditions;
 use recsys_core::session::{SeenSet, WINDOW};
 
@@ -26,10 +26,17 @@ impl Recommender {
     pub async fn recommend(&mut self, options: RecommendOptions) -> Result<Slate, Failure> {
         let start = stopwatch_ms();
         let RecommendOptions { k, filter } = options;
-        let fallback = match (&self.local, &filter) {
-            (Some(_), Some((_, conditions))) => self.look_up(conditions).map(|()| None)?,
-            (Some(_), None) => self.look_up(&Conditions::default()).map(|()| None)?,
-            (None, filter) => self.ask(filter.as_ref().map(|(text, _)| text.as_str())).await?,
+        let query = self.memory.session.query(WINDOW);
+        let fallback = match (self.mode(), &query, &filter) {
+            (Mode::Standard, _, filter) => self.ask(filter.as_ref().map(|(text, _)| text.as_str())).await?,
+            // The request for popular videos is the same for everybody.
+            (Mode::Noised | Mode::Bucket, None, None) => self.ask(None).await?,
+            (_, query, filter) => {
+                let note = self.prepare(query.as_deref()).await?;
+                let all = Conditions::default();
+                self.look_up(filter.as_ref().map_or(&all, |(_, conditions)| conditions))?;
+                note
+            }
         };
         let retrieved = stopwatch_ms();
         let nothing = || Failure::new(Kind::Network, "no candidates are at hand; try again");
@@ -74,12 +81,12 @@ impl Recommender {
     /// The `k` videos that match words or a picture best, in the order of the match.
     ///
     /// # Errors
-    /// `ModeForbids` in local mode without a vector; else what the request gives.
+    /// `ModeForbids` in other modes than standard without a vector; else what the request gives.
     pub async fn search(&mut self, options: SearchOptions) -> Result<Slate, Failure> {
         let start = stopwatch_ms();
         let SearchOptions { sought, k } = options;
         match (&sought, &self.local) {
-            (Sought::Vector(vector, model), Some(_)) => self.look_up_vector(vector, model, k)?,
+            (Sought::Vector(vector, model), Some(_)) => self.look_up_vector(vector, model, k).await?,
             (_, Some(_)) => {
                 let message =
                     "a search would go to the server; open with `encoder`, or switch to standard mode";
@@ -148,7 +155,7 @@ impl Recommender {
         }
     }
 
-    /// Local mode: searches here.
+    /// Searches here.
     fn look_up(&mut self, conditions: &Conditions) -> Result<(), Failure> {
         let Some(local) = &mut self.local else {
             return Ok(());
@@ -171,13 +178,14 @@ impl Recommender {
         Ok(())
     }
 
-    /// Local mode: searches here for what the encoder made of words or of a picture.
-    fn look_up_vector(&mut self, vector: &[f32], model: &str, k: usize) -> Result<(), Failure> {
+    /// Searches here for what the encoder made of words or of a picture.
+    async fn look_up_vector(&mut self, vector: &[f32], model: &str, k: usize) -> Result<(), Failure> {
         let made_by = self.bundle.as_ref().ok().and_then(Bundle::encoder);
         if made_by != Some(model) {
             let message = "the encoder runs another model than made the bundle; deploy both together";
             return Err(Failure::bad_reply(message));
         }
+        self.prepare(Some(vector)).await?;
         if let Some(local) = &mut self.local {
             let mut found = local.candidates(Some(vector), k, &SeenSet::default(), &Conditions::default())?;
             found.source = Source::Search;
@@ -188,7 +196,9 @@ impl Recommender {
 
     /// Takes in a reply of the server, and follows it to a new bundle.
     async fn accept(&mut self, purpose: Purpose, candidates: Candidates) {
-        let known = matches!(&self.bundle, Ok(bundle) if bundle.name == candidates.bundle);
+        // Where the search is here, it stays with the bundle that is here.
+        let known =
+            self.local.is_some() || matches!(&self.bundle, Ok(bundle) if bundle.name == candidates.bundle);
         // Once for each name: a manifest from a cache may stay behind for a while.
         if !known && self.followed != candidates.bundle {
             self.followed.clone_from(&candidates.bundle);

@@ -1,0 +1,202 @@
+//! Bucket mode: the server sees whole clusters fetched, the true one among dummies, and nothing finer.
+//!
+//! Dummies that look like anybody's wishes hide the true query as long as the server cannot tell them apart (Howe and
+//! Nissenbaum's TrackMeNot, 2009, and what Peddinti and Saxena, S&P 2010, did to it): so they are drawn from the public
+//! distribution of clusters, and a set is kept for an epoch, for fresh dummies around one truth would be seen through by
+//! intersection (Kedogan, Agrawal and Penz, IH 2002). A set is fetched in ascending order, so that no place in it says more.
+//!
+//! What stays: the server learns a set, and over several epochs the clusters that come again. `recsys privacy-audit` measures
+//! both.
+
+use super::clusters::{Clusters, epoch};
+use super::random::Random;
+use crate::json::{FromJson, Json, JsonError};
+use serde::Serialize;
+
+/// What bucket mode promises.
+pub const CLAIM: &str = "The server is asked for a few whole groups of videos, the one that suits you among others drawn by \
+    chance. It learns the set and your address, never which group you wanted nor a place inside one. Over many weeks, the \
+    groups that come again stand out.";
+
+/// Clusters of a set, the true one included, where the page says nothing.
+pub const DEFAULT_SIZE: usize = 4;
+
+/// What was asked for in this epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    epoch: i64,
+    /// The partition whose clusters are meant.
+    partition: String,
+    /// Ascending.
+    clusters: Vec<u32>,
+}
+
+impl Kept {
+    /// What was asked for in the epoch of `now_ms`, of these clusters, ascending.
+    #[must_use]
+    pub fn asked(&self, clusters: &Clusters, epoch_ms: i64, now_ms: i64) -> &[u32] {
+        let same = self.epoch == epoch(now_ms, epoch_ms) && self.partition == clusters.partition;
+        if same { &self.clusters } else { &[] }
+    }
+
+    /// Adds the set of a true cluster, unless it is among those that were asked for already; gives all of this epoch,
+    /// ascending. A set has `size` clusters that were not asked for before, or all of them where they are fewer.
+    pub fn ask(
+        &mut self,
+        clusters: &Clusters,
+        (epoch_ms, now_ms): (i64, i64),
+        truth: u32,
+        size: usize,
+        random: &mut impl Random,
+    ) -> &[u32] {
+        let mut asked = self.asked(clusters, epoch_ms, now_ms).to_vec();
+        asked.retain(|cluster| (*cluster as usize) < clusters.len());
+        if !asked.contains(&truth) {
+            asked.extend(draw(clusters, &asked, truth, size, random));
+            asked.sort_unstable();
+        }
+        *self = Self {
+            epoch: epoch(now_ms, epoch_ms),
+            partition: clusters.partition.clone(),
+            clusters: asked,
+        };
+        &self.clusters
+    }
+}
+
+/// A true cluster and dummies drawn from the public distribution, without those that were `asked` for.
+fn draw(clusters: &Clusters, asked: &[u32], truth: u32, size: usize, random: &mut impl Random) -> Vec<u32> {
+    let mut set = vec![truth];
+    let mut left: Vec<(u32, u64)> = (0..).zip(clusters.weights.iter().copied()).collect();
+    left.retain(|(cluster, _)| *cluster != truth && !asked.contains(cluster));
+    while set.len() < size && !left.is_empty() {
+        let total = left
+            .iter()
+            .map(|(_, weight)| *weight)
+            .fold(0u64, u64::saturating_add);
+        let mut at = random.below(total);
+        let chosen = left.iter().position(|(_, weight)| {
+            let here = at < *weight;
+            at = at.saturating_sub(*weight);
+            here
+        });
+        // The last one, where a sum was too large for its type.
+        let (cluster, _) = left.remove(chosen.unwrap_or(left.len() - 1));
+        set.push(cluster);
+    }
+    set
+}
+
+impl<'a> FromJson<'a> for Kept {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                epoch: fields.get("epoch")?,
+                partition: fields.get("partition")?,
+                clusters: fields.get("clusters")?,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use crate::rng::SplitMix64;
+
+    fn clusters(weights: &[u64]) -> Clusters {
+        Clusters {
+            partition: "p".to_owned(),
+            segments: (0..weights.len()).collect(),
+            weights: weights.to_vec(),
+        }
+    }
+
+    fn is_set(set: &[u32], truth: u32, size: usize) -> bool {
+        set.len() == size && set.contains(&truth) && set.windows(2).all(|pair| pair[0] < pair[1])
+    }
+
+    #[test]
+    fn a_set_holds_the_truth_and_is_kept_for_the_epoch() {
+        let clusters = clusters(&[1; 16]);
+        let mut random = SplitMix64::new(2);
+        for truth in 0..16 {
+            let mut kept = Kept::default();
+            let first = kept.ask(&clusters, (100, 5), truth, 4, &mut random).to_vec();
+            assert!(is_set(&first, truth, 4), "{first:?}");
+            for other in first.clone() {
+                assert_eq!(kept.ask(&clusters, (100, 99), other, 4, &mut random), first);
+            }
+        }
+    }
+
+    #[test]
+    fn a_truth_outside_brings_a_whole_new_set_until_all_are_there() {
+        let clusters = clusters(&[1; 10]);
+        let mut random = SplitMix64::new(2);
+        let mut kept = Kept::default();
+        let first = kept.ask(&clusters, (100, 5), 0, 4, &mut random).to_vec();
+        let outside = (0..10).find(|cluster| !first.contains(cluster)).unwrap();
+        let both = kept.ask(&clusters, (100, 6), outside, 4, &mut random).to_vec();
+        assert!(is_set(&both, outside, 8) && first.iter().all(|cluster| both.contains(cluster)));
+        let outside = (0..10).find(|cluster| !both.contains(cluster)).unwrap();
+        assert_eq!(
+            kept.ask(&clusters, (100, 7), outside, 4, &mut random),
+            (0..10).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn another_epoch_or_partition_begins_anew() {
+        let mut random = SplitMix64::new(2);
+        let mut kept = Kept::default();
+        let mut clusters = clusters(&[1; 16]);
+        kept.ask(&clusters, (100, 5), 3, 4, &mut random);
+        assert_eq!(kept.asked(&clusters, 100, 99).len(), 4);
+        assert!(kept.asked(&clusters, 100, 100).is_empty());
+        assert!(is_set(kept.ask(&clusters, (100, 100), 3, 4, &mut random), 3, 4));
+        clusters.partition = "q".to_owned();
+        assert!(kept.asked(&clusters, 100, 100).is_empty());
+    }
+
+    #[test]
+    fn dummies_follow_the_public_distribution() {
+        let clusters = clusters(&[1, 1, 1, 5, 2]);
+        let mut random = SplitMix64::new(8);
+        let mut counts = [0f64; 5];
+        let draws = 90_000;
+        for _ in 0..draws {
+            let set = draw(&clusters, &[], 0, 2, &mut random);
+            counts[set[1] as usize] += 1.0;
+        }
+        assert_eq!(counts[0], 0.0);
+        for (count, weight) in counts.iter().zip([0.0, 1.0, 1.0, 5.0, 2.0]) {
+            let mean = f64::from(draws) * weight / 9.0;
+            assert!((count - mean).abs() < 5.0 * (mean + 1.0).sqrt(), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn few_clusters_or_large_weights_are_no_trouble() {
+        let mut random = SplitMix64::new(8);
+        let set = draw(&clusters(&[u64::MAX, u64::MAX, u64::MAX]), &[], 1, 9, &mut random);
+        assert_eq!(set.len(), 3);
+        assert_eq!(draw(&clusters(&[1, 1]), &[], 1, 0, &mut random), [1]);
+    }
+
+    #[test]
+    fn the_stored_text_reads_back_and_what_the_partition_lacks_leaves() {
+        let mut random = SplitMix64::new(2);
+        let mut kept = Kept::default();
+        kept.ask(&clusters(&[1; 16]), (100, 5), 3, 4, &mut random);
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(json::read::<Kept>(&text).unwrap(), kept);
+        let mut kept: Kept = json::read(r#"{"epoch":0,"partition":"p","clusters":[3,77]}"#).unwrap();
+        assert!(is_set(
+            kept.ask(&clusters(&[1; 16]), (100, 5), 9, 4, &mut random),
+            9,
+            5
+        ));
+    }
+}

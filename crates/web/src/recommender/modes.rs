@@ -1,0 +1,165 @@
+//! The privacy modes: changing them, and fetching what each may fetch for a query.
+
+use super::Recommender;
+use crate::bundle::Bundle;
+use crate::failure::{Failure, Kind};
+use crate::host::{Secure, now_ms};
+use crate::local::Local;
+use crate::store::Lines;
+use crate::types::{Epsilon, Privacy};
+use recsys_core::privacy::{Clusters, Mode, Random};
+
+impl Recommender {
+    /// The privacy mode.
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What the mode promises, and what of its budget is spent.
+    pub const fn privacy(&self) -> Privacy {
+        let terms = &self.terms.noised;
+        Privacy {
+            mode: self.mode.name(),
+            claim: self.mode.claim(),
+            epsilon: Epsilon {
+                report: terms.epsilon,
+                spent: self.memory.ledger.spent(),
+                budget: terms.budget,
+            },
+        }
+    }
+
+    /// Changes the privacy mode; on failure the old one stays.
+    ///
+    /// # Errors
+    /// As [`Recommender::open`].
+    pub async fn set_mode(&mut self, mode: Mode) -> Result<(), Failure> {
+        match mode {
+            same if same == self.mode => Ok(()),
+            Mode::Standard => {
+                self.mode = mode;
+                self.local = None;
+                Ok(())
+            }
+            _ => self.enter(mode).await,
+        }
+    }
+
+    /// Fetches what everybody fetches in a mode other than standard.
+    pub(super) async fn enter(&mut self, mode: Mode) -> Result<(), Failure> {
+        let in_part = mode != Mode::Local;
+        let (bundle, local) = Local::fetch(&mut self.net, &self.trust, in_part).await?;
+        if self.recent.bundle() != Some(local.name()) {
+            self.recent.clear();
+        }
+        self.mode = mode;
+        self.bundle = Ok(bundle);
+        self.local = Some(local);
+        self.settle();
+        Ok(())
+    }
+
+    /// Fetches the clusters that the mode allows for a query. Gives the reason where fewer have to do.
+    ///
+    /// # Errors
+    /// What is asked for could not be stored, so nothing was; or it did not come.
+    pub(super) async fn prepare(&mut self, query: Option<&[f32]>) -> Result<Option<String>, Failure> {
+        let Some(clusters) = self.local.as_ref().and_then(Local::clusters).cloned() else {
+            return Ok(None);
+        };
+        let truth = match (query, &mut self.local) {
+            (Some(query), Some(local)) => local.nearest_cluster(query)?,
+            // Nobody's wish, so that conditions alone tell nothing.
+            _ => anybodys(&clusters),
+        };
+        let (wanted, note) = self.choose(&clusters, truth).await?;
+        match self.add(&wanted).await {
+            // The bundle may have been replaced.
+            Err(failure) if failure.is(Kind::Refused) => {
+                self.enter(self.mode).await?;
+                let same = self.local.as_ref().and_then(Local::clusters);
+                if same.is_none_or(|new| new.partition != clusters.partition) {
+                    return Err(failure);
+                }
+                self.add(&wanted).await?;
+            }
+            other => other?,
+        }
+        Ok(note)
+    }
+
+    async fn add(&mut self, wanted: &[u32]) -> Result<(), Failure> {
+        let words = match self.mode {
+            Mode::Noised => {
+                "a group of videos; chance decided whether it is the one that suits you; no id, no cookie"
+            }
+            _ => {
+                "a group of videos, one of a set of which one suits you and the others are chance; no id, no cookie"
+            }
+        };
+        match (&mut self.local, &self.bundle) {
+            (Some(local), Ok(Bundle { manifest, .. })) => {
+                local.add(&mut self.net, manifest, wanted, words).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The clusters to ask for. They are stored before anything is asked, so that no reload asks otherwise.
+    async fn choose(
+        &mut self,
+        clusters: &Clusters,
+        truth: u32,
+    ) -> Result<(Vec<u32>, Option<String>), Failure> {
+        let begun = self.begin().await;
+        let (now_ms, terms, memory) = (now_ms(), &self.terms, &mut self.memory);
+        let epoch_ms = terms.noised.epoch_ms;
+        let partition = (clusters.partition.as_str(), clusters.len());
+        let before = (memory.ledger.clone(), memory.kept.clone());
+        let chosen = match self.mode {
+            Mode::Noised => {
+                let report = memory
+                    .ledger
+                    .report(partition, &terms.noised, now_ms, truth, &mut Secure);
+                match report {
+                    Ok(cluster) => (vec![cluster], None),
+                    // What was fetched before may still be used.
+                    Err(spent) => {
+                        let last = memory.ledger.last(partition.0, partition.1);
+                        (last.into_iter().collect(), Some(spent.to_string()))
+                    }
+                }
+            }
+            _ => {
+                let kept = &mut memory.kept;
+                (
+                    kept.ask(clusters, (epoch_ms, now_ms), truth, terms.bucket, &mut Secure)
+                        .to_vec(),
+                    None,
+                )
+            }
+        };
+        if before != (self.memory.ledger.clone(), self.memory.kept.clone()) {
+            let saved = self.save(begun, &Lines::none()).await;
+            if let Err(failure) = saved {
+                (self.memory.ledger, self.memory.kept) = before;
+                return Err(failure);
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// A cluster as the public wants it.
+fn anybodys(clusters: &Clusters) -> u32 {
+    let total = clusters.weights.iter().copied().fold(0, u64::saturating_add);
+    let mut at = Secure.below(total);
+    let chosen = clusters.weights.iter().position(|weight| {
+        let here = at < *weight;
+        at = at.saturating_sub(*weight);
+        here
+    });
+    chosen
+        .and_then(|chosen| u32::try_from(chosen).ok())
+        .unwrap_or_default()
+}

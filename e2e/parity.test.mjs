@@ -63,25 +63,26 @@ async function onWorkerd(url, vectors) {
   return answers;
 }
 
-/** Searches in the page's own wasm module, over the bundle that the site serves. */
-async function inChromium(url, vectors, ef, forceGraph) {
+/** Searches in the page's own wasm module, in local mode over the bundle that the site serves. */
+async function inChromium(url, vectors) {
   const page = await browser.newPage();
   try {
     await page.goto(`${url}/healthz`);
     return await page.evaluate(
-      async ({ queries, k, ef, forceGraph }) => {
-        const { default: init, LocalIndex } = await import("/pkg/recsys.js");
+      async ({ queries, k }) => {
+        const { default: init, Recommender } = await import("/pkg/recsys.js");
         await init({ module_or_path: "/pkg/recsys.wasm" });
         const { manifest } = await (await fetch("/v1/manifest")).json();
-        const bytes = async ({ file }) => new Uint8Array(await (await fetch(`/bundle/${file}`)).arrayBuffer());
-        const index = LocalIndex.load(await bytes(manifest.segments[0].shard), await bytes(manifest.segments[0].items));
-        return queries.map((query) => {
-          const { ids, scores, distances, graph } = index.search(new Float32Array(query), k, ef, forceGraph);
-          const list = Array.from(ids, (id, i) => ({ id, score: scores[i] }));
-          return { list, distances, strategy: graph ? "graph" : "scan" };
-        });
+        const rec = await Recommender.open({ endpoint: location.origin, mode: "local" });
+        const model = manifest.encoder?.sha256;
+        const answers = [];
+        for (const query of queries) {
+          const { items } = await rec.call("search", { vector: new Float32Array(query), model, k });
+          answers.push({ list: items.map(({ item, score }) => ({ id: item.id, score })) });
+        }
+        return answers;
       },
-      { queries: vectors.map((v) => Array.from(v)), k: K, ef, forceGraph },
+      { queries: vectors.map((v) => Array.from(v)), k: K },
     );
   } finally {
     await page.close();
@@ -123,11 +124,10 @@ async function compare(bundle, queriesFile, { graph, share }) {
   try {
     const worker = await onWorkerd(server.url, vectors);
     assertSame("workerd", native, worker);
-    const chromium = await inChromium(server.url, vectors, manifest.search.ef, graph);
+    const chromium = await inChromium(server.url, vectors);
     assertSame("Chromium", native, chromium);
     for (const [i, { distances }] of native.entries()) {
       assert.equal(worker[i].distances, distances);
-      assert.equal(chromium[i].distances, distances);
     }
   } finally {
     await server.dispose();
@@ -154,5 +154,6 @@ test("200 queries over the demo catalogue", async () => {
   const { manifest: { dim } } = JSON.parse(await readFile(path.join(bundle, "manifest.json"), "utf8"));
   const made = path.join(work, "demo-queries");
   await recsys("demo-vectors", "--out", made, "--items", "1000", "--dim", String(dim), "--queries", String(QUERIES));
-  await compare(bundle, path.join(made, "queries.npy"), { graph: true, share: 1 });
+  // Its segments are small, and some videos stand in two of them.
+  await compare(bundle, path.join(made, "queries.npy"), { graph: false, share: 1.6 });
 });

@@ -17,18 +17,11 @@ import { Why } from "./why.js";
 const SLATE = 24;
 const RESULTS = 8;
 
-const CLAIMS = {
-  standard:
-    "Standard mode: the mean vector of your recent clicks goes to the server. No id, no cookie. This is a policy, " +
-    "not anonymity: the server sees the vector and your address.",
-  local:
-    "Local mode: catalogue, ranker, thumbnails and the search's model were fetched the same for everybody. From then on a " +
-    "click or a search sends nothing. Playing a film fetches that file; this is outside the claim.",
-};
+const MODES = ["standard", "noised", "bucket", "local"];
 
 let rec;
-let mode = modeOfAddress();
-/** The shared thumbnail sheets and their pictures in local mode, `null` in standard mode. */
+let mode = modeOfAddress() ?? "standard";
+/** The shared thumbnail sheets and their pictures; `null` in standard mode, where each thumbnail is a file. */
 let sheets = null;
 let sheetImages = [];
 /** Rises with each request for a slate; an answer that is not the newest is dropped. */
@@ -46,9 +39,9 @@ const watched = new Watched((item) => player.show(item, sheets));
 const impressions = new Impressions((event) => rec.record(event));
 new Files();
 
-/** The mode is kept in the address's fragment, which no browser sends. */
+/** What the viewer picked is kept in the address's fragment, which no browser sends. */
 function modeOfAddress() {
-  return location.hash === "#local" ? "local" : "standard";
+  return MODES.find((mode) => location.hash === `#${mode}`);
 }
 
 function say(text) {
@@ -81,7 +74,9 @@ function showFault(error, action) {
 /** The receipt is shown even where the call before it failed; a dead worker has nothing to tell any more. */
 async function showReceipt() {
   const sent = await rec?.sent().catch(() => null);
-  if (sent) receipt.show(sent);
+  if (!sent) return;
+  receipt.show(sent);
+  receipt.promise(await rec.privacy());
 }
 
 /** A click on a card: stored here, played, and the list is ranked anew. Results of a search are of no slate. */
@@ -153,13 +148,14 @@ function closeResults() {
 async function enter(next) {
   await rec.setMode(next);
   mode = next;
-  history.replaceState(null, "", mode === "local" ? "#local" : "#");
-  await redraw(`${mode === "local" ? "Local" : "Standard"} mode`);
+  history.replaceState(null, "", `#${mode}`);
+  await redraw(`${mode[0].toUpperCase()}${mode.slice(1)} mode`);
 }
 
 async function redraw(reason) {
   sheets = null;
-  if (mode === "local") {
+  // In all other modes which picture is fetched must not tell what is shown.
+  if (mode !== "standard") {
     const described = await rec.sheets();
     sheetImages = await loadSheets(described);
     sheets = described;
@@ -174,10 +170,8 @@ async function redraw(reason) {
 }
 
 function showMode() {
-  const local = mode === "local";
   document.documentElement.dataset.mode = mode;
-  byId("claim").textContent = CLAIMS[mode];
-  byId("search-note").hidden = !local;
+  byId("search-note").hidden = mode === "standard";
   for (const radio of byId("modes").querySelectorAll("input")) radio.checked = radio.value === mode;
 }
 
@@ -229,7 +223,8 @@ function listen() {
 
 async function start() {
   rec?.close();
-  rec = await Recommender.open({ endpoint: location.origin, mode, encoder: true });
+  rec = await Recommender.open({ endpoint: location.origin, picked: modeOfAddress(), encoder: true });
+  ({ mode } = await rec.privacy());
   await redraw("Ready");
   setSearchable(true);
   for (const id of ["modes", "export", "forget"]) byId(id).disabled = false;

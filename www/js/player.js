@@ -20,7 +20,7 @@ export class Player {
 
   /**
    * @param {object} item
-   * @param {object[]|null} sheets the shared sheets in local mode, `null` in standard mode
+   * @param {object[]|null} sheets the shared sheets; `null` in standard mode
    */
   show(item, sheets) {
     this.#stop();

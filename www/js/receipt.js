@@ -20,6 +20,13 @@ export class Receipt {
     });
   }
 
+  /** @param {{mode: string, claim: string, epsilon: {report: number, spent: number, budget: number}}} privacy as `rec.privacy()` gives it */
+  promise({ mode, claim, epsilon }) {
+    byId("claim").textContent = claim;
+    byId("epsilon").hidden = mode !== "noised";
+    byId("epsilon").textContent = `ε ${epsilon.report} for each period. Spent: ${epsilon.spent} of ${epsilon.budget}.`;
+  }
+
   /** @param {object[]} sent as `rec.sent()` gives it, oldest first */
   show(sent) {
     if (sent.length === this.#sent.length && sent.length > 0) return;

@@ -1,4 +1,4 @@
-// A thumbnail: an image with a hover preview in standard mode, a window on a shared sheet in local mode.
+// A thumbnail: an image with a hover preview in standard mode, a window on a shared sheet in all others.
 
 import { cssUrl, h, prefersStillness } from "./dom.js";
 
@@ -21,7 +21,7 @@ export function cellBackground(sprite, sheet) {
 /**
  * The still picture of an item.
  * @param {object} item
- * @param {object[]|null} sheets the shared sheets in local mode, `null` in standard mode
+ * @param {object[]|null} sheets the shared sheets; `null` in standard mode
  */
 export function still(item, sheets) {
   if (!sheets) {

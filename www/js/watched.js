@@ -18,7 +18,7 @@ export class Watched {
 
   /**
    * @param {object[]} items newest first
-   * @param {object[]|null} sheets the shared sheets in local mode, `null` in standard mode
+   * @param {object[]|null} sheets the shared sheets; `null` in standard mode
    */
   show(items, sheets) {
     this.#empty.hidden = items.length > 0;

@@ -12,17 +12,41 @@
 /**
  * What may leave the browser.
  *
- * - `standard`: after a click, one request with the mean vector of the recent clicks. No ids.
+ * - `standard`: after a click, one request with the mean vector of the recent clicks. No ids. Not anonymous.
+ * - `noised`: one cluster of the catalogue is fetched, by randomised response: local differential privacy, a report an
+ *   epoch, until the budget is spent.
+ * - `bucket`: a few clusters are fetched whole, the true one among dummies, one set an epoch.
  * - `local`: the segments of the catalogue and the ranker are fetched once, the same for everybody; no call
  *   sends anything afterwards.
+ *
+ * `noised` and `bucket` need a bundle with clusters (`recsys index --shards 16`). What each mode leaks was measured:
+ * docs/privacy.md.
  */
-export type Mode = "standard" | "local";
+export type Mode = "standard" | "noised" | "bucket" | "local";
 
 export interface OpenOptions {
   /** Origin of the site that serves `/v1/…` and `/bundle/…`, such as `location.origin`. */
   endpoint: string;
-  /** Default: `standard`. */
+  /** The modes that the site offers; `setMode` rejects others with `ModeForbids`. Default: all. */
+  offer?: Mode[];
+  /**
+   * The site's own choice of the mode to begin with; the first of `offer` where it is absent. Where the browser sends Global
+   * Privacy Control or Do Not Track, the strictest that is offered is taken instead: `local`, else `bucket`, `noised`.
+   */
   mode?: Mode;
+  /** What this viewer chose, where the page remembers it: taken whatever the browser sends. */
+  picked?: Mode;
+  /** What the modes with clusters do. The audit's figures are those of the settings that it was run with. */
+  privacy?: {
+    /** ε of one report in noised mode, 0.01 to 16. Default: 4. */
+    epsilon?: number;
+    /** ε of all reports until `forget`. Then nothing new is asked for in that mode. Default: 16. */
+    budget?: number;
+    /** Length of an epoch in days, 1 to 366: one report, and one set of dummies. Default: 7. */
+    epochDays?: number;
+    /** Clusters of a set in bucket mode, 1 to 64. Default: 4. */
+    bucket?: number;
+  };
   /** Used for ranking in the browser; never sent. */
   userFeatures?: {
     /** Such as `"25-34"`, `"65+"` or `"<18"`. */
@@ -37,7 +61,7 @@ export interface OpenOptions {
   };
   /**
    * Lets counts of impressions, clicks, pairs of clicks in a row and experiment arms go to `/v1/aggregates`, with no
-   * viewer, time or order in them; never in local mode. They are sent in batches after one to five minutes, drawn at
+   * viewer, time or order in them; in standard mode only. They are sent in batches after one to five minutes, drawn at
    * random, and when the page is hidden. Default: `false`.
    */
   aggregates?: boolean;
@@ -47,9 +71,9 @@ export interface OpenOptions {
    */
   keys?: string[];
   /**
-   * CLIP in the browser, for searches in local mode: the address of a model directory (docs/models.md), against `endpoint`;
-   * `true` stands for `model/`. Its module and its files are fetched when local mode begins, the same for everybody, and kept.
-   * Default: none, and local mode does not search.
+   * CLIP in the browser, for searches in other modes than standard: the address of a model directory (docs/models.md), against `endpoint`;
+   * `true` stands for `model/`. Its module and its files are fetched when such a mode begins, the same for everybody, and kept.
+   * Default: none, and these modes do not search.
    */
   encoder?: boolean | string;
   /** Name of the IndexedDB database that holds the clicks. Default: `recsys`. */
@@ -110,7 +134,7 @@ export interface Slate {
   bundle: string;
   /** Why the slate is not what was asked for, where a part was missing. */
   degraded?: string;
-  /** `retrieveMs` includes the network in standard mode. */
+  /** `retrieveMs` includes the network, where the mode uses it. */
   timings: { retrieveMs: number; rankMs: number; candidates: number };
 }
 
@@ -171,6 +195,15 @@ export interface Sent {
   words: string;
 }
 
+/** What the mode promises, and what of noised mode's budget is spent. */
+export interface Privacy {
+  mode: Mode;
+  /** In words for the viewer. */
+  claim: string;
+  /** ε of a report, of all reports so far, and of all reports at most. */
+  epsilon: { report: number; spent: number; budget: number };
+}
+
 /** A picture with a grid of thumbnails. */
 export interface Sheet {
   url: string;
@@ -192,18 +225,21 @@ export class Recommender {
   record(event: RecordedEvent): Promise<void>;
   /**
    * The `k` best videos now (default 20), without those already clicked. A `filter` goes to the server with the request in
-   * standard mode, and nowhere in local mode.
+   * standard mode, and nowhere in the others.
    */
   recommend(options?: { k?: number; filter?: Filter }): Promise<Slate>;
   /**
-   * Videos that match a text or a picture (JPEG, PNG, WebP, GIF; in local mode whatever the browser reads). In local mode it
-   * sends nothing with `encoder`, and rejects with `ModeForbids` without.
+   * Videos that match a text or a picture (JPEG, PNG, WebP, GIF; in other modes than standard whatever the browser reads). In
+   * those it needs `encoder`, and rejects with `ModeForbids` without: words and pictures stay here, and what is fetched for them
+   * is what the mode allows for a query.
    */
   search(options: ({ text: string } | { picture: Blob }) & { k?: number }): Promise<Slate>;
   /** Why a video of the last slate stands where it does. */
   explain(id: string): Promise<Explanation>;
   /** Changes what may leave the browser from the next call on. */
   setMode(mode: Mode): Promise<void>;
+  /** The mode, what it promises, and what of noised mode's budget is spent. */
+  privacy(): Promise<Privacy>;
   /** Every request since `open`, oldest first. */
   sent(): Promise<Sent[]>;
   /** Deletes all stored events. */
@@ -218,7 +254,7 @@ export class Recommender {
    * It is for the viewer to hand over; nothing sends it.
    */
   log(): Promise<string>;
-  /** Sends the counts that wait, where `aggregates` is set and the mode is not local. */
+  /** Sends the counts that wait, where `aggregates` is set and the mode is standard. */
   flush(): Promise<void>;
   /** The shared thumbnail sheets, the same for everybody. */
   sheets(): Promise<Sheet[]>;

@@ -21,6 +21,37 @@ function withDevice(options) {
   return { ...options, userFeatures: { device: deviceClass(), ...user } };
 }
 
+/** What a site may offer, the strictest last. */
+const MODES = ["standard", "noised", "bucket", "local"];
+
+/**
+ * The modes that the site offers.
+ * @returns {string[]} the strictest last
+ */
+function offered(options) {
+  const offer = options?.offer ?? MODES;
+  if (!Array.isArray(offer) || offer.length === 0 || !offer.every((mode) => MODES.includes(mode))) {
+    throw namedError("BadOption", `open: \`offer\` is ${JSON.stringify(offer)}; expected some of ${MODES.join(", ")}`);
+  }
+  return MODES.filter((mode) => offer.includes(mode));
+}
+
+/** Whether the browser says that its viewer wants to be left alone: Global Privacy Control, or Do Not Track. */
+const wantsPrivacy = () => navigator.globalPrivacyControl === true || navigator.doNotTrack === "1";
+
+/** The mode to begin with: what the viewer picked, else by the browser's signal the strictest, else the site's own. */
+function firstMode({ picked, mode }, offer) {
+  const asked = picked ?? (wantsPrivacy() ? offer.at(-1) : (mode ?? offer[0]));
+  // What is no mode at all is for Rust to refuse.
+  if (MODES.includes(asked)) refuseUnless(offer, asked);
+  return asked;
+}
+
+function refuseUnless(offer, mode) {
+  if (offer.includes(mode)) return;
+  throw namedError("ModeForbids", `this site does not offer the mode "${mode}"; it offers ${offer.join(", ")}`);
+}
+
 /** An `Error` with a name that a program can test. */
 function namedError(name, message) {
   const error = new Error(message);
@@ -35,6 +66,7 @@ export class Recommender {
   /** Set once the worker is gone; every later call rejects with it. */
   #ended = null;
   #stopListening = () => {};
+  #offer = MODES;
 
   constructor(key) {
     if (key !== PRIVATE) {
@@ -53,7 +85,12 @@ export class Recommender {
   static async open(options) {
     const recommender = new Recommender(PRIVATE);
     try {
-      await recommender.#call("open", withDevice(options));
+      let all = withDevice(options);
+      if (options && typeof options === "object") {
+        recommender.#offer = offered(options);
+        all = { ...all, mode: firstMode(options, recommender.#offer) };
+      }
+      await recommender.#call("open", all);
     } catch (error) {
       recommender.close();
       throw error;
@@ -78,8 +115,13 @@ export class Recommender {
     return this.#call("explain", id);
   }
 
-  setMode(mode) {
+  async setMode(mode) {
+    if (MODES.includes(mode)) refuseUnless(this.#offer, mode);
     return this.#call("setMode", mode);
+  }
+
+  privacy() {
+    return this.#call("privacy");
   }
 
   sent() {

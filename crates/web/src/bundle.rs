@@ -1,7 +1,7 @@
 //! What every mode holds of the published bundle: the manifest and the ranker.
 
 use crate::failure::Failure;
-use crate::net::Net;
+use crate::net::{FOR_EVERYBODY, Net};
 use crate::trust::Trust;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::manifest::Manifest;
@@ -25,7 +25,7 @@ impl Bundle {
     pub async fn fetch(net: &mut Net, trust: &Trust) -> Result<Self, Failure> {
         let (name, manifest) = trust.open(&net.manifest().await?).await?;
         let ranker = match &manifest.ranker {
-            Some(entry) => ranker(Some(net.file(entry).await)),
+            Some(entry) => ranker(Some(net.file(entry, FOR_EVERYBODY).await)),
             None => ranker(None),
         };
         Ok(Self {

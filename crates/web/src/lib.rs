@@ -11,7 +11,6 @@ mod failure;
 mod fields;
 mod host;
 mod local;
-mod local_index;
 mod log;
 mod memory;
 mod net;

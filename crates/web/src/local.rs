@@ -3,7 +3,7 @@
 
 use crate::bundle::{Bundle, ranker};
 use crate::failure::Failure;
-use crate::net::Net;
+use crate::net::{FOR_EVERYBODY, Net};
 use crate::trust::Trust;
 use recsys_core::bytes::AlignedBytes;
 use recsys_core::candidates::{Answer, Candidate, Candidates, Source};
@@ -45,11 +45,11 @@ struct Part {
 struct Files(std::vec::IntoIter<Result<AlignedBytes, Failure>>);
 
 impl Files {
-    /// Asks for all of them, whichever fails, so that the requests are the same for everybody.
-    async fn fetch<'a>(net: &mut Net, entries: impl Iterator<Item = &'a FileEntry>) -> Self {
+    /// Asks for all of them, whichever fails, so that the requests do not depend on that; `words` says why.
+    async fn fetch(net: &mut Net, entries: Vec<&FileEntry>, words: &str) -> Self {
         let mut fetched = Vec::new();
         for entry in entries {
-            fetched.push(net.file(entry).await);
+            fetched.push(net.file(entry, words).await);
         }
         Self(fetched.into_iter())
     }
@@ -89,7 +89,7 @@ impl Local {
             );
             return Err(Failure::bad_reply(message));
         }
-        let mut files = Files::fetch(net, all.into_iter()).await;
+        let mut files = Files::fetch(net, all, FOR_EVERYBODY).await;
         let dictionaries = DictionaryFile::open(files.next()?).map_err(Failure::bad_reply)?;
         let removed = match &manifest.removed {
             Some(_) => {
@@ -118,7 +118,7 @@ impl Local {
         };
         for (number, entry) in manifest.segments.iter().enumerate() {
             if local.cluster_of(number).is_none() {
-                local.put(number, entry, &mut || files.next())?;
+                local.put(number, entry, &mut files)?;
             }
         }
         let ranker = ranker(manifest.ranker.as_ref().map(|_| files.next()));
@@ -137,19 +137,14 @@ impl Local {
     }
 
     /// Opens a segment from its files, which come in the manifest's order.
-    fn put(
-        &mut self,
-        number: usize,
-        entry: &SegmentEntry,
-        next: &mut dyn FnMut() -> Result<AlignedBytes, Failure>,
-    ) -> Result<(), Failure> {
-        let (shard, items) = (next()?, next()?);
+    fn put(&mut self, number: usize, entry: &SegmentEntry, files: &mut Files) -> Result<(), Failure> {
+        let (shard, items) = (files.next()?, files.next()?);
         let mut segment =
             Segment::open(entry, self.dictionaries.counts(), items).map_err(Failure::bad_reply)?;
         let dim = u32::try_from(self.dim).unwrap_or_default();
         segment.add_shard(entry, dim, shard).map_err(Failure::bad_reply)?;
         if entry.co_watch.is_some() {
-            segment.add_co_watch(next()?).map_err(Failure::bad_reply)?;
+            segment.add_co_watch(files.next()?).map_err(Failure::bad_reply)?;
         }
         let rows = self.removed.as_ref().map(|removed| removed.rows(number));
         let slot = Slot::new(Arc::new(segment), entry, rows.unwrap_or_default());
@@ -198,21 +193,24 @@ impl Local {
             let Some((number, entry)) = number.and_then(|n| Some((n, manifest.segments.get(n)?))) else {
                 continue;
             };
-            if self.segments.get(number).is_some() {
-                continue;
+            if self.segments.get(number).is_none() {
+                let mut files = Files::fetch(net, entry.files().collect(), words).await;
+                self.put(number, entry, &mut files)?;
             }
-            let mut files = Vec::new();
-            for file in entry.files() {
-                files.push(net.chosen_file(file, words).await?);
-            }
-            let mut files = files.into_iter();
-            self.put(number, entry, &mut || {
-                files
-                    .next()
-                    .ok_or_else(|| Failure::bad_reply("a segment has fewer files than parts"))
-            })?;
         }
         Ok(())
+    }
+
+    /// Whether all of these clusters are here.
+    pub fn has(&self, wanted: &[u32]) -> bool {
+        let Some(Part { clusters, .. }) = &self.part else {
+            return true;
+        };
+        let segment = |cluster: &u32| clusters.segments.get(*cluster as usize);
+        wanted
+            .iter()
+            .filter_map(segment)
+            .all(|number| self.segments.get(*number).is_some())
     }
 
     /// What a session keeps of a video beside its vector.

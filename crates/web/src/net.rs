@@ -21,6 +21,8 @@ use web_sys::{
 const ANSWER_MS: u32 = 10_000;
 /// Milliseconds that a file of a bundle may take.
 const FILE_MS: u32 = 300_000;
+/// What a file is fetched for that depends on no viewer.
+pub const FOR_EVERYBODY: &str = "a file of the catalogue, the same for everybody";
 /// The largest answer with candidates, in bytes: far above 200 candidates of 2,048 dimensions.
 const MAX_ANSWER: usize = 8 << 20;
 
@@ -80,20 +82,11 @@ impl Net {
         read_at_most(request.path, &response, MAX_BYTES).await
     }
 
-    /// A file of the bundle that everybody fetches.
-    ///
-    /// # Errors
-    /// As [`Net::chosen_file`].
-    pub async fn file(&mut self, entry: &FileEntry) -> Result<AlignedBytes, Failure> {
-        self.chosen_file(entry, "a file of the catalogue, the same for everybody")
-            .await
-    }
-
     /// A file of the bundle, of the length and hash that the manifest states; `words` says why it is fetched.
     ///
     /// # Errors
     /// `Network`, `Refused` or `BadReply`.
-    pub async fn chosen_file(&mut self, entry: &FileEntry, words: &str) -> Result<AlignedBytes, Failure> {
+    pub async fn file(&mut self, entry: &FileEntry, words: &str) -> Result<AlignedBytes, Failure> {
         let path = format!("/bundle/{}", entry.file);
         let request = Request {
             path: &path,

@@ -268,7 +268,7 @@ pub enum Sought {
     Words(String),
     /// A picture file and its media type.
     Picture(Uint8Array, String),
-    /// What an encoder in this browser made of either: the vector, and the SHA-256 of the model.
+    /// What an encoder in this browser made of either: the vector, and the SHA-256 of the model; empty where none is known.
     Vector(Vec<f32>, String),
 }
 

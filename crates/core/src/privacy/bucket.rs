@@ -9,7 +9,7 @@
 //! both.
 
 use super::clusters::{Clusters, epoch};
-use super::random::Random;
+use super::random::{Random, weighted};
 use crate::json::{FromJson, Json, JsonError};
 use serde::Serialize;
 
@@ -52,8 +52,11 @@ impl Kept {
         let mut asked = self.asked(clusters, epoch_ms, now_ms).to_vec();
         asked.retain(|cluster| (*cluster as usize) < clusters.len());
         if !asked.contains(&truth) {
-            asked.extend(draw(clusters, &asked, truth, size, random));
-            asked.sort_unstable();
+            for cluster in draw(clusters, &asked, truth, size, random) {
+                // A sort of its own for a handful of numbers would cost the browser kilobytes.
+                let at = asked.partition_point(|other| *other < cluster);
+                asked.insert(at, cluster);
+            }
         }
         *self = Self {
             epoch: epoch(now_ms, epoch_ms),
@@ -67,22 +70,12 @@ impl Kept {
 /// A true cluster and dummies drawn from the public distribution, without those that were `asked` for.
 fn draw(clusters: &Clusters, asked: &[u32], truth: u32, size: usize, random: &mut impl Random) -> Vec<u32> {
     let mut set = vec![truth];
-    let mut left: Vec<(u32, u64)> = (0..).zip(clusters.weights.iter().copied()).collect();
-    left.retain(|(cluster, _)| *cluster != truth && !asked.contains(cluster));
+    let mut left: Vec<u32> = (0..).take(clusters.len()).collect();
+    left.retain(|cluster| *cluster != truth && !asked.contains(cluster));
     while set.len() < size && !left.is_empty() {
-        let total = left
-            .iter()
-            .map(|(_, weight)| *weight)
-            .fold(0u64, u64::saturating_add);
-        let mut at = random.below(total);
-        let chosen = left.iter().position(|(_, weight)| {
-            let here = at < *weight;
-            at = at.saturating_sub(*weight);
-            here
-        });
-        // The last one, where a sum was too large for its type.
-        let (cluster, _) = left.remove(chosen.unwrap_or(left.len() - 1));
-        set.push(cluster);
+        let weight = |cluster: &u32| clusters.weights.get(*cluster as usize).copied().unwrap_or(1);
+        let weights: Vec<u64> = left.iter().map(weight).collect();
+        set.push(left.remove(weighted(&weights, random)));
     }
     set
 }

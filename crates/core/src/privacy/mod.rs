@@ -8,7 +8,7 @@ mod random;
 pub mod standard;
 
 pub use clusters::{Clusters, epoch};
-pub use random::Random;
+pub use random::{Random, weighted};
 
 use crate::json::Shown;
 use std::str::FromStr;

@@ -12,7 +12,7 @@
 
 use super::clusters::epoch;
 use super::random::Random;
-use crate::json::{FromJson, Json, JsonError};
+use crate::json::{FromJson, Json, JsonError, Shown};
 use serde::Serialize;
 use thiserror::Error;
 
@@ -104,8 +104,9 @@ pub struct Ledger {
 /// A report would pass the budget.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 #[error(
-    "the privacy budget is spent: ε {spent} of {budget}, and another report costs {epsilon}; nothing is asked for any more in \
-    this mode, so choose another, or raise the budget"
+    "the privacy budget is spent: ε {} of {}, and another report costs {}; nothing is asked for any more in this mode, so \
+    choose another, or raise the budget",
+    Shown::from(*spent), Shown::from(*budget), Shown::from(*epsilon)
 )]
 pub struct Spent {
     /// ε so far.
@@ -209,10 +210,9 @@ impl<'a> FromJson<'a> for Ledger {
         let kept: f64 = ledger.reports.iter().map(|report| report.epsilon).sum();
         match ledger.spent.is_finite() && ledger.spent >= kept * (1.0 - 1e-9) {
             true => Ok(ledger),
-            false => Err(JsonError::new(format!(
-                "expected at least the ε of the reports, {kept}, found {} spent",
-                ledger.spent
-            ))),
+            false => Err(JsonError::new(
+                "expected at least the ε of the reports as `spent`, found less".to_owned(),
+            )),
         }
     }
 }
@@ -296,7 +296,7 @@ mod tests {
         let before = ledger.clone();
         let refused = ledger.report(("p", 16), &TERMS, 200, 4, &mut random).unwrap_err();
         assert_eq!((refused.spent, refused.budget), (2.0, 2.5));
-        assert!(refused.to_string().contains("ε 2 of 2.5"), "{refused}");
+        assert!(refused.to_string().contains("ε 2.0 of 2.5"), "{refused}");
         assert_eq!(ledger, before);
         assert_eq!(ledger.reported("p", 16, &TERMS, 200), None);
         assert!(ledger.last("p", 16).is_some());

@@ -20,6 +20,17 @@ pub trait Random {
     }
 }
 
+/// An index drawn by weight; the last one where the weights add up to more than 2^64 − 1, 0 where there are none.
+pub fn weighted(weights: &[u64], random: &mut impl Random) -> usize {
+    let mut at = random.below(weights.iter().copied().fold(0, u64::saturating_add));
+    let chosen = weights.iter().position(|weight| {
+        let here = at < *weight;
+        at = at.saturating_sub(*weight);
+        here
+    });
+    chosen.unwrap_or(weights.len().saturating_sub(1))
+}
+
 impl Random for SplitMix64 {
     fn next_u64(&mut self) -> u64 {
         Self::next_u64(self)

@@ -7,7 +7,7 @@ use crate::host::{Secure, now_ms};
 use crate::local::Local;
 use crate::store::Lines;
 use crate::types::{Epsilon, Privacy};
-use recsys_core::privacy::{Clusters, Mode, Random};
+use recsys_core::privacy::{Clusters, Mode, weighted};
 
 impl Recommender {
     /// The privacy mode.
@@ -70,9 +70,15 @@ impl Recommender {
         let truth = match (query, &mut self.local) {
             (Some(query), Some(local)) => local.nearest_cluster(query)?,
             // Nobody's wish, so that conditions alone tell nothing.
-            _ => anybodys(&clusters),
+            _ => u32::try_from(weighted(&clusters.weights, &mut Secure)).unwrap_or_default(),
         };
-        let (wanted, note) = self.choose(&clusters, truth).await?;
+        let begun = self.begin().await;
+        let (wanted, note) = self.choose(&clusters, truth);
+        if self.local.as_ref().is_none_or(|local| local.has(&wanted)) {
+            return Ok(note);
+        }
+        // Stored before it is asked for, so that no reload asks otherwise.
+        self.save(begun, &Lines::none()).await?;
         match self.add(&wanted).await {
             // The bundle may have been replaced.
             Err(failure) if failure.is(Kind::Refused) => {
@@ -105,61 +111,25 @@ impl Recommender {
         }
     }
 
-    /// The clusters to ask for. They are stored before anything is asked, so that no reload asks otherwise.
-    async fn choose(
-        &mut self,
-        clusters: &Clusters,
-        truth: u32,
-    ) -> Result<(Vec<u32>, Option<String>), Failure> {
-        let begun = self.begin().await;
-        let (now_ms, terms, memory) = (now_ms(), &self.terms, &mut self.memory);
-        let epoch_ms = terms.noised.epoch_ms;
+    /// The clusters to have, and why they are not what was asked for, where so.
+    fn choose(&mut self, clusters: &Clusters, truth: u32) -> (Vec<u32>, Option<String>) {
+        let (now_ms, memory, terms) = (now_ms(), &mut self.memory, &self.terms);
+        if self.mode == Mode::Bucket {
+            let time = (terms.noised.epoch_ms, now_ms);
+            let asked = memory.kept.ask(clusters, time, truth, terms.bucket, &mut Secure);
+            return (asked.to_vec(), None);
+        }
         let partition = (clusters.partition.as_str(), clusters.len());
-        let before = (memory.ledger.clone(), memory.kept.clone());
-        let chosen = match self.mode {
-            Mode::Noised => {
-                let report = memory
-                    .ledger
-                    .report(partition, &terms.noised, now_ms, truth, &mut Secure);
-                match report {
-                    Ok(cluster) => (vec![cluster], None),
-                    // What was fetched before may still be used.
-                    Err(spent) => {
-                        let last = memory.ledger.last(partition.0, partition.1);
-                        (last.into_iter().collect(), Some(spent.to_string()))
-                    }
-                }
-            }
-            _ => {
-                let kept = &mut memory.kept;
-                (
-                    kept.ask(clusters, (epoch_ms, now_ms), truth, terms.bucket, &mut Secure)
-                        .to_vec(),
-                    None,
-                )
-            }
-        };
-        if before != (self.memory.ledger.clone(), self.memory.kept.clone()) {
-            let saved = self.save(begun, &Lines::none()).await;
-            if let Err(failure) = saved {
-                (self.memory.ledger, self.memory.kept) = before;
-                return Err(failure);
+        match memory
+            .ledger
+            .report(partition, &terms.noised, now_ms, truth, &mut Secure)
+        {
+            Ok(cluster) => (vec![cluster], None),
+            // What was reported before may still be used.
+            Err(spent) => {
+                let last = memory.ledger.last(partition.0, partition.1);
+                (last.into_iter().collect(), Some(spent.to_string()))
             }
         }
-        Ok(chosen)
     }
-}
-
-/// A cluster as the public wants it.
-fn anybodys(clusters: &Clusters) -> u32 {
-    let total = clusters.weights.iter().copied().fold(0, u64::saturating_add);
-    let mut at = Secure.below(total);
-    let chosen = clusters.weights.iter().position(|weight| {
-        let here = at < *weight;
-        at = at.saturating_sub(*weight);
-        here
-    });
-    chosen
-        .and_then(|chosen| u32::try_from(chosen).ok())
-        .unwrap_or_default()
 }

@@ -180,8 +180,9 @@ impl Recommender {
 
     /// Searches here for what the encoder made of words or of a picture.
     async fn look_up_vector(&mut self, vector: &[f32], model: &str, k: usize) -> Result<(), Failure> {
+        // A bundle of vectors from elsewhere names no encoder, and neither does a page that brings its own.
         let made_by = self.bundle.as_ref().ok().and_then(Bundle::encoder);
-        if made_by != Some(model) {
+        if made_by.unwrap_or_default() != model {
             let message = "the encoder runs another model than made the bundle; deploy both together";
             return Err(Failure::bad_reply(message));
         }

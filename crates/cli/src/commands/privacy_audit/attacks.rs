@@ -249,31 +249,25 @@ fn weighted(world: &World<'_>, beliefs: &[f64]) -> Option<UnitVector> {
     UnitVector::new(sum).ok()
 }
 
+/// A profile of a session; the product of two says how alike they are.
+type Profile = Vec<f64>;
+
+/// Ways to see a session, each with another idea of what comes again.
+const WAYS: [fn(&Observed<'_>) -> Vec<Profile>; 3] = [by_belief, by_first_belief, by_what_was_asked];
+
 /// For each viewer the probability that its second session is told from everybody's by its first one, times the number of
-/// viewers: 1 is chance. Equal scores are drawn among.
+/// viewers: 1 is chance. Equal scores are drawn among. Of several ways to compare the one that tells most.
 pub(super) fn linked(first: &Observed<'_>, second: &Observed<'_>) -> Vec<f64> {
-    let profiles = |observed: &Observed<'_>| -> Vec<Vec<f64>> {
-        let one = |view: &View| match view {
-            View::Vectors(queries) => {
-                let mean = recsys_core::vector::mean_direction(queries);
-                let mean = mean.map(UnitVector::into_vec).unwrap_or_default();
-                mean.into_iter().map(f64::from).collect()
-            }
-            _ => {
-                // The product of two of these is how much likelier one cluster for both is than two.
-                let beliefs = belief::clusters(observed.world, view).unwrap_or_default();
-                beliefs
-                    .iter()
-                    .zip(&observed.world.prior)
-                    .map(|(b, prior)| b / prior.sqrt())
-                    .collect()
-            }
-        };
-        observed.views.iter().map(one).collect()
-    };
-    let (first, second) = (profiles(first), profiles(second));
+    let tried = WAYS
+        .iter()
+        .map(|profiles| told(&profiles(first), &profiles(second)));
+    let sum = |told: &Vec<f64>| told.iter().sum::<f64>();
+    tried.max_by(|a, b| sum(a).total_cmp(&sum(b))).unwrap_or_default()
+}
+
+fn told(first: &[Profile], second: &[Profile]) -> Vec<f64> {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let one = |(own, profile): (usize, &Vec<f64>)| {
+    let one = |(own, profile): (usize, &Profile)| {
         let scores: Vec<f64> = first.iter().map(|other| product(other, profile)).collect();
         let best = scores.iter().copied().fold(f64::MIN, f64::max);
         let equals = |score: &&f64| (**score - best).abs() <= 1e-9 * best.abs();
@@ -286,4 +280,68 @@ pub(super) fn linked(first: &Observed<'_>, second: &Observed<'_>) -> Vec<f64> {
         }
     };
     second.iter().enumerate().map(one).collect()
+}
+
+fn direction<'v>(queries: impl IntoIterator<Item = &'v UnitVector>) -> Profile {
+    let mean = recsys_core::vector::mean_direction(queries).map(UnitVector::into_vec);
+    mean.unwrap_or_default().into_iter().map(f64::from).collect()
+}
+
+/// What is believed of the clusters: the product of two is how much likelier one cluster for both is than two.
+fn believed(world: &World<'_>, view: &View) -> Profile {
+    let beliefs = belief::clusters(world, view).unwrap_or_default();
+    beliefs
+        .iter()
+        .zip(&world.prior)
+        .map(|(belief, prior)| belief / prior.sqrt())
+        .collect()
+}
+
+fn by_belief(observed: &Observed<'_>) -> Vec<Profile> {
+    let one = |view: &View| match view {
+        View::Vectors(queries) => direction(queries),
+        _ => believed(observed.world, view),
+    };
+    observed.views.iter().map(one).collect()
+}
+
+/// Of the first request alone, before a taste moved.
+fn by_first_belief(observed: &Observed<'_>) -> Vec<Profile> {
+    let one = |view: &View| match view {
+        View::Vectors(queries) => direction(queries.first()),
+        View::Sets(sets) => believed(
+            observed.world,
+            &View::Sets(sets.iter().take(1).cloned().collect()),
+        ),
+        _ => believed(observed.world, view),
+    };
+    observed.views.iter().map(one).collect()
+}
+
+/// Which clusters were asked for, the rarer the more it weighs; of vectors the last one.
+fn by_what_was_asked(observed: &Observed<'_>) -> Vec<Profile> {
+    let asked = |view: &View| -> Vec<u32> {
+        match view {
+            View::Report(cluster, _) => vec![*cluster],
+            View::Sets(sets) => sets.iter().flat_map(|asked| asked.set.iter().copied()).collect(),
+            View::Vectors(_) | View::Nothing => Vec::new(),
+        }
+    };
+    let mut counts = vec![1.0; observed.world.prior.len()];
+    for cluster in observed.views.iter().flat_map(asked) {
+        counts[cluster as usize] += 1.0;
+    }
+    let sessions = observed.views.len() as f64 + 1.0;
+    let one = |view: &View| match view {
+        View::Vectors(queries) => direction(queries.last()),
+        _ => {
+            let clusters = asked(view);
+            let weight = |(cluster, count): (usize, &f64)| match clusters.contains(&(cluster as u32)) {
+                true => (sessions / count).ln().max(1e-3).sqrt(),
+                false => 0.0,
+            };
+            counts.iter().enumerate().map(weight).collect()
+        }
+    };
+    observed.views.iter().map(one).collect()
 }

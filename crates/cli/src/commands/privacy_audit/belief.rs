@@ -57,7 +57,7 @@ fn drawn(world: &World<'_>, dummies: &[u32], left: f64) -> f64 {
         return 1.0;
     }
     let first = |(at, dummy): (usize, &u32)| {
-        let share = world.prior[*dummy as usize];
+        let share = world.public[*dummy as usize];
         let mut others = dummies.to_vec();
         others.swap_remove(at);
         share / left.max(1e-12) * drawn(world, &others, left - share)

@@ -10,18 +10,20 @@ use recsys_core::privacy::standard::CANDIDATES;
 use recsys_core::rng::SplitMix64;
 use recsys_core::segment::{Filter, Wanted};
 use recsys_core::shard::Scratch;
-use recsys_core::vector::dot;
+use recsys_core::vector::{UnitVector, dot};
 use std::collections::HashMap;
 
-/// The share of videos that are told from the standard query of somebody who clicked that one alone.
-pub(super) fn one_click(world: &World<'_>) -> Vec<f64> {
-    let one = |(row, vector): (usize, &recsys_core::vector::UnitVector)| {
-        let nearest = world.top(1, |other| {
-            f64::from(dot(vector.as_slice(), world.vectors[other].as_slice()))
-        });
-        f64::from(u8::from(nearest == [row]))
+/// How often the one click behind a standard query is told, for the viewers' newest clicks. A video of the very same vector
+/// counts as found: nobody could tell the two apart.
+pub(super) fn one_click(world: &World<'_>, viewers: &[Viewer]) -> Vec<f64> {
+    let one = |viewer: &Viewer| {
+        let own = viewer.clicks.last().copied()?;
+        let query = world.query(&[own])?;
+        let score = |vector: &UnitVector| dot(query.as_slice(), vector.as_slice());
+        let best = world.vectors.iter().map(score).fold(f32::MIN, f32::max);
+        Some(f64::from(u8::from(score(world.vectors.get(own)?) == best)))
     };
-    world.vectors.iter().enumerate().map(one).collect()
+    viewers.iter().filter_map(one).collect()
 }
 
 /// The probability that a video is told from the length of the answer to its one-click query alone, which whoever watches the
@@ -140,6 +142,32 @@ pub(super) fn intersected_over_epochs(
         told.push(share_of_best(&posterior, truth));
     }
     Ok(told)
+}
+
+/// For each viewer the probability that the counts which its browser hands in are tied to its session in standard mode, times the
+/// number of viewers: 1 is chance. Neither time nor address is used, only what the batch counts.
+pub(super) fn batches_tied(world: &World<'_>, viewers: &[Viewer]) -> Vec<f64> {
+    let last = |viewer: &Viewer| {
+        let window = viewer
+            .windows(Session::First, REQUESTS)
+            .last()
+            .unwrap_or_default();
+        world.query(window)
+    };
+    let counted = |viewer: &Viewer| world.query(&viewer.clicked(Session::First, REQUESTS));
+    let queries: Vec<Option<UnitVector>> = viewers.iter().map(last).collect();
+    let one = |(own, viewer): (usize, &Viewer)| {
+        let batch = counted(viewer)?;
+        let score = |query: &Option<UnitVector>| {
+            query
+                .as_ref()
+                .map_or(f32::MIN, |query| dot(query.as_slice(), batch.as_slice()))
+        };
+        let best = queries.iter().map(score).fold(f32::MIN, f32::max);
+        let hit = queries.get(own).is_some_and(|query| score(query) == best);
+        Some(if hit { viewers.len() as f64 } else { 0.0 })
+    };
+    viewers.iter().enumerate().filter_map(one).collect()
 }
 
 /// The probability that the best guess is right, equals being drawn among.

@@ -26,7 +26,9 @@ pub(super) struct World<'a> {
     pub(super) vectors: Vec<UnitVector>,
     /// The cluster of each row; `None` for what was added since.
     pub(super) cluster_of: Vec<Option<u32>>,
-    /// Share of each cluster in the public distribution.
+    /// Share of each cluster in the public distribution, which dummies are drawn from.
+    pub(super) public: Vec<f64>,
+    /// Share of each cluster among the viewers' true ones: that much of the population the adversary knows.
     pub(super) prior: Vec<f64>,
     /// Share of each row in all clicks, with one more for every video.
     pub(super) popularity: Vec<f64>,
@@ -64,14 +66,36 @@ impl<'a> World<'a> {
                 .map(|row| catalogue.unit_vector(row))
                 .collect::<Result<_>>()?,
             cluster_of,
-            prior: clusters
+            public: clusters
                 .weights
                 .iter()
                 .map(|weight| *weight as f64 / weights)
                 .collect(),
+            prior: Vec::new(),
             popularity: rows.map(|row| clicks(row) / total).collect(),
             clusters,
         })
+    }
+
+    /// Tells the adversary how frequent each true cluster is.
+    ///
+    /// # Errors
+    /// A query does not fit the bundle.
+    pub(super) fn learn_prior(&mut self, viewers: &[Viewer]) -> Result<()> {
+        // One more of each, so that none is ruled out.
+        let mut counts = vec![1.0; self.clusters.len()];
+        let scratch = &mut Scratch::default();
+        for viewer in viewers {
+            for session in [Session::First, Session::Second] {
+                for window in viewer.windows(session, REQUESTS) {
+                    if let Some(query) = self.query(window) {
+                        counts[self.truth(&query, scratch)? as usize] += 1.0;
+                    }
+                }
+            }
+        }
+        self.prior = super::belief::normalised(counts);
+        Ok(())
     }
 
     /// The mean direction of some clicks.
@@ -157,6 +181,24 @@ impl Viewer {
     pub(super) fn past_and_future(&self) -> (&[usize], &[usize]) {
         (self.half(Session::First), self.half(Session::Second))
     }
+}
+
+/// Refuses viewers of whom nothing could be learnt.
+///
+/// # Errors
+/// There are fewer than two, or one has too few clicks.
+pub(super) fn check(viewers: &[Viewer]) -> Result<()> {
+    let fewest = viewers
+        .iter()
+        .map(|viewer| viewer.clicks.len())
+        .min()
+        .unwrap_or_default();
+    ensure!(
+        viewers.len() > 1 && fewest >= MIN_CLICKS,
+        "expected two viewers or more with {MIN_CLICKS} clicks each, found {} with {fewest} at least; take a larger catalogue",
+        viewers.len()
+    );
+    Ok(())
 }
 
 /// The viewers of a log with clicks enough, at most `most` of them, in the order of their names.

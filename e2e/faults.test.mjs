@@ -69,7 +69,9 @@ for (const [what, damage] of SHARD_FAULTS) {
   test(`a shard that is ${what} gives popular videos and says so`, async () => {
     const recent = await someIds();
     await withDamage(
-      (bundle, manifest) => damage(path.join(bundle, manifest.segments[0].shard.file)),
+      async (bundle, manifest) => {
+        for (const { shard } of manifest.segments) await damage(path.join(bundle, shard.file));
+      },
       async (client) => {
         for (let round = 0; round < 2; round += 1) {
           const slate = await isSlate(await client.recs({ recent, k: 5 }));

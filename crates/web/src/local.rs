@@ -11,7 +11,7 @@ use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::items::dictionaries::DictionaryFile;
 use recsys_core::manifest::{FileEntry, Manifest, SearchSettings, SegmentEntry};
-use recsys_core::privacy::{Clusters, local};
+use recsys_core::privacy::{Clusters, common_files};
 use recsys_core::removed::Removed;
 use recsys_core::segment::{Conditions, Located, Router, Segment, Segments, Slot, Wanted};
 use recsys_core::session::SeenSet;
@@ -78,10 +78,7 @@ impl Local {
                 another mode";
             return Err(Failure::bad_reply(message));
         }
-        let all: Vec<&FileEntry> = match &clusters {
-            Some(clusters) => clusters.common_files(&manifest).collect(),
-            None => local::files(&manifest).collect(),
-        };
+        let all = common_files(&manifest, clusters.as_ref());
         let total: u64 = all.iter().map(|entry| entry.bytes).sum();
         if total > MAX_BYTES {
             let message = format!(

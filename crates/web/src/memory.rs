@@ -7,7 +7,7 @@ use recsys_core::catalogue::{ItemFacts, ItemId};
 use recsys_core::cowatch::Neighbour;
 use recsys_core::experiments::LocalKey;
 use recsys_core::json::{self, FromJson, Json, JsonError};
-use recsys_core::privacy::bucket::Kept;
+use recsys_core::privacy::Memo;
 use recsys_core::privacy::noised::Ledger;
 use recsys_core::session::{Click, MAX_CLICKS, Session, SessionData, SessionError};
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct Memory {
     /// What noised mode reported, and its cost.
     pub ledger: Ledger,
     /// What bucket mode asked for in this epoch.
-    pub kept: Kept,
+    pub bucket: Memo,
 }
 
 /// [`Memory`] as plain data.
@@ -54,7 +54,7 @@ pub struct State {
     key: String,
     entered: Vec<(String, String, u64)>,
     noised: Ledger,
-    bucket: Kept,
+    bucket: Memo,
 }
 
 impl<'a> FromJson<'a> for State {
@@ -71,7 +71,7 @@ impl<'a> FromJson<'a> for State {
                 key: fields.get_or("key", String::new())?,
                 entered: fields.get_or("entered", Vec::new())?,
                 noised: fields.get_or("noised", Ledger::default())?,
-                bucket: fields.get_or("bucket", Kept::default())?,
+                bucket: fields.get_or("bucket", Memo::default())?,
             })
         })
     }
@@ -100,7 +100,7 @@ impl Memory {
             key: state.key,
             entered: state.entered,
             ledger: state.noised,
-            kept: state.bucket,
+            bucket: state.bucket,
         })
     }
 
@@ -117,7 +117,7 @@ impl Memory {
             key: self.key.clone(),
             entered: self.entered.clone(),
             noised: self.ledger.clone(),
-            bucket: self.kept.clone(),
+            bucket: self.bucket.clone(),
         }
     }
 

@@ -8,63 +8,38 @@
 //! What stays: the server learns a set, and over several epochs the clusters that come again. `recsys privacy-audit` measures
 //! both.
 
-use super::clusters::{Clusters, epoch};
+use super::clusters::Clusters;
+use super::memo::Memo;
 use super::random::{Random, weighted};
-use crate::json::{FromJson, Json, JsonError};
-use serde::Serialize;
 
 /// What bucket mode promises.
-pub const CLAIM: &str = "The server is asked for a few whole groups of videos, the one that suits you among others drawn by \
-    chance. It learns the set and your address, never which group you wanted nor a place inside one. Over many weeks, the \
-    groups that come again stand out.";
+pub const CLAIM: &str = "The server is asked for a few whole groups of videos, yours among others drawn by chance. It learns \
+    the set and your address, never which group you wanted nor a place inside one. Over weeks, groups that come again stand \
+    out.";
 
 /// Clusters of a set, the true one included, where the page says nothing.
 pub const DEFAULT_SIZE: usize = 4;
 
-/// What was asked for in this epoch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Kept {
-    epoch: i64,
-    /// The partition whose clusters are meant.
-    partition: String,
-    /// Ascending.
-    clusters: Vec<u32>,
-}
-
-impl Kept {
-    /// What was asked for in the epoch of `now_ms`, of these clusters, ascending.
-    #[must_use]
-    pub fn asked(&self, clusters: &Clusters, epoch_ms: i64, now_ms: i64) -> &[u32] {
-        let same = self.epoch == epoch(now_ms, epoch_ms) && self.partition == clusters.partition;
-        if same { &self.clusters } else { &[] }
-    }
-
-    /// Adds the set of a true cluster, unless it is among those that were asked for already; gives all of this epoch,
-    /// ascending. A set has `size` clusters that were not asked for before, or all of them where they are fewer.
-    pub fn ask(
-        &mut self,
-        clusters: &Clusters,
-        (epoch_ms, now_ms): (i64, i64),
-        truth: u32,
-        size: usize,
-        random: &mut impl Random,
-    ) -> &[u32] {
-        let mut asked = self.asked(clusters, epoch_ms, now_ms).to_vec();
-        asked.retain(|cluster| (*cluster as usize) < clusters.len());
-        if !asked.contains(&truth) {
-            for cluster in draw(clusters, &asked, truth, size, random) {
-                // A sort of its own for a handful of numbers would cost the browser kilobytes.
-                let at = asked.partition_point(|other| *other < cluster);
-                asked.insert(at, cluster);
-            }
+/// Adds the set of a true cluster to what was asked for in the epoch, unless it is among that already; gives all of this
+/// epoch, ascending. A set has `size` clusters that were not asked for before, or all of them where they are fewer.
+pub fn ask<'m>(
+    memo: &'m mut Memo,
+    clusters: &Clusters,
+    time: (i64, i64),
+    truth: u32,
+    size: usize,
+    random: &mut impl Random,
+) -> &'m [u32] {
+    let mut asked = memo.asked(clusters, time).to_vec();
+    if !asked.contains(&truth) {
+        for cluster in draw(clusters, &asked, truth, size, random) {
+            // A sort of its own for a handful of numbers would cost the browser kilobytes.
+            let at = asked.partition_point(|other| *other < cluster);
+            asked.insert(at, cluster);
         }
-        *self = Self {
-            epoch: epoch(now_ms, epoch_ms),
-            partition: clusters.partition.clone(),
-            clusters: asked,
-        };
-        &self.clusters
     }
+    *memo = Memo::new(clusters, time, asked);
+    memo.newest(clusters)
 }
 
 /// A true cluster and dummies drawn from the public distribution, without those that were `asked` for.
@@ -78,18 +53,6 @@ fn draw(clusters: &Clusters, asked: &[u32], truth: u32, size: usize, random: &mu
         set.push(left.remove(weighted(&weights, random)));
     }
     set
-}
-
-impl<'a> FromJson<'a> for Kept {
-    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        json.object(|fields| {
-            Ok(Self {
-                epoch: fields.get("epoch")?,
-                partition: fields.get("partition")?,
-                clusters: fields.get("clusters")?,
-            })
-        })
-    }
 }
 
 #[cfg(test)]
@@ -115,11 +78,11 @@ mod tests {
         let clusters = clusters(&[1; 16]);
         let mut random = SplitMix64::new(2);
         for truth in 0..16 {
-            let mut kept = Kept::default();
-            let first = kept.ask(&clusters, (100, 5), truth, 4, &mut random).to_vec();
+            let mut kept = Memo::default();
+            let first = ask(&mut kept, &clusters, (100, 5), truth, 4, &mut random).to_vec();
             assert!(is_set(&first, truth, 4), "{first:?}");
             for other in first.clone() {
-                assert_eq!(kept.ask(&clusters, (100, 99), other, 4, &mut random), first);
+                assert_eq!(ask(&mut kept, &clusters, (100, 99), other, 4, &mut random), first);
             }
         }
     }
@@ -128,14 +91,14 @@ mod tests {
     fn a_truth_outside_brings_a_whole_new_set_until_all_are_there() {
         let clusters = clusters(&[1; 10]);
         let mut random = SplitMix64::new(2);
-        let mut kept = Kept::default();
-        let first = kept.ask(&clusters, (100, 5), 0, 4, &mut random).to_vec();
+        let mut kept = Memo::default();
+        let first = ask(&mut kept, &clusters, (100, 5), 0, 4, &mut random).to_vec();
         let outside = (0..10).find(|cluster| !first.contains(cluster)).unwrap();
-        let both = kept.ask(&clusters, (100, 6), outside, 4, &mut random).to_vec();
+        let both = ask(&mut kept, &clusters, (100, 6), outside, 4, &mut random).to_vec();
         assert!(is_set(&both, outside, 8) && first.iter().all(|cluster| both.contains(cluster)));
         let outside = (0..10).find(|cluster| !both.contains(cluster)).unwrap();
         assert_eq!(
-            kept.ask(&clusters, (100, 7), outside, 4, &mut random),
+            ask(&mut kept, &clusters, (100, 7), outside, 4, &mut random),
             (0..10).collect::<Vec<_>>()
         );
     }
@@ -143,14 +106,18 @@ mod tests {
     #[test]
     fn another_epoch_or_partition_begins_anew() {
         let mut random = SplitMix64::new(2);
-        let mut kept = Kept::default();
+        let mut kept = Memo::default();
         let mut clusters = clusters(&[1; 16]);
-        kept.ask(&clusters, (100, 5), 3, 4, &mut random);
-        assert_eq!(kept.asked(&clusters, 100, 99).len(), 4);
-        assert!(kept.asked(&clusters, 100, 100).is_empty());
-        assert!(is_set(kept.ask(&clusters, (100, 100), 3, 4, &mut random), 3, 4));
+        ask(&mut kept, &clusters, (100, 5), 3, 4, &mut random);
+        assert_eq!(kept.asked(&clusters, (100, 99)).len(), 4);
+        assert!(kept.asked(&clusters, (100, 100)).is_empty());
+        assert!(is_set(
+            ask(&mut kept, &clusters, (100, 100), 3, 4, &mut random),
+            3,
+            4
+        ));
         clusters.partition = "q".to_owned();
-        assert!(kept.asked(&clusters, 100, 100).is_empty());
+        assert!(kept.asked(&clusters, (100, 100)).is_empty());
     }
 
     #[test]
@@ -181,15 +148,15 @@ mod tests {
     #[test]
     fn the_stored_text_reads_back_and_what_the_partition_lacks_leaves() {
         let mut random = SplitMix64::new(2);
-        let mut kept = Kept::default();
-        kept.ask(&clusters(&[1; 16]), (100, 5), 3, 4, &mut random);
+        let mut kept = Memo::default();
+        ask(&mut kept, &clusters(&[1; 16]), (100, 5), 3, 4, &mut random);
         let text = serde_json::to_string(&kept).unwrap();
-        assert_eq!(json::read::<Kept>(&text).unwrap(), kept);
-        let mut kept: Kept = json::read(r#"{"epoch":0,"partition":"p","clusters":[3,77]}"#).unwrap();
+        assert_eq!(json::read::<Memo>(&text).unwrap(), kept);
+        let mut kept: Memo = json::read(r#"{"epoch":0,"partition":"p","clusters":[3,77]}"#).unwrap();
         assert!(is_set(
-            kept.ask(&clusters(&[1; 16]), (100, 5), 9, 4, &mut random),
+            ask(&mut kept, &clusters(&[1; 16]), (100, 5), 9, 4, &mut random),
             9,
-            5
+            4
         ));
     }
 }

@@ -56,25 +56,30 @@ impl Clusters {
         self.segments.is_empty()
     }
 
-    /// What everybody fetches after the manifest in the modes with clusters, in this order: the dictionaries, the tombstones
-    /// where there are any, the centroids, the files of each segment of no cluster, and the ranker where there is one.
-    pub fn common_files<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a FileEntry> {
-        let centroids = manifest.cells.iter().map(|cells| &cells.centroids);
-        let others = self
-            .common_segments(manifest)
-            .filter_map(|number| manifest.segments.get(number));
-        [&manifest.dictionaries]
-            .into_iter()
-            .chain(&manifest.removed)
-            .chain(centroids)
-            .chain(others.flat_map(|segment| segment.files()))
-            .chain(&manifest.ranker)
-    }
-
     /// The segments of no cluster.
     pub fn common_segments<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = usize> + 'a {
         (0..manifest.segments.len()).filter(|number| self.of_segment(*number).is_none())
     }
+}
+
+/// What everybody fetches after the manifest in a mode that searches in the browser, in this order: the dictionaries, the
+/// tombstones where there are any, the centroids where there are clusters, the files of every segment of no cluster, and the
+/// ranker where there is one.
+#[must_use]
+pub fn common_files<'a>(manifest: &'a Manifest, clusters: Option<&Clusters>) -> Vec<&'a FileEntry> {
+    let mut files = vec![&manifest.dictionaries];
+    files.extend(&manifest.removed);
+    if let (Some(cells), Some(_)) = (&manifest.cells, clusters) {
+        files.push(&cells.centroids);
+    }
+    for (number, segment) in manifest.segments.iter().enumerate() {
+        if clusters.is_none_or(|clusters| clusters.of_segment(number).is_none()) {
+            files.extend([&segment.shard, &segment.items]);
+            files.extend(&segment.co_watch);
+        }
+    }
+    files.extend(&manifest.ranker);
+    files
 }
 
 /// The number of the epoch of a time, in milliseconds since 1970-01-01 UTC, where each is `length_ms` long.
@@ -153,8 +158,9 @@ pub(super) mod tests {
         manifest.ranker = Some(entry("ranker"));
         manifest.removed = Some(entry("removed"));
         let clusters = Clusters::of(&manifest).unwrap();
-        let stems: Vec<_> = clusters
-            .common_files(&manifest)
+        let files = common_files(&manifest, Some(&clusters));
+        let stems: Vec<_> = files
+            .iter()
             .filter_map(|file| file.file.split('-').next())
             .collect();
         assert_eq!(stems, ["lists", "removed", "cells", "shard3", "items3", "ranker"]);

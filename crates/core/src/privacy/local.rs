@@ -4,27 +4,23 @@
 //! or explanation makes a request, so a server that keeps every request learns no more than that somebody entered the
 //! mode. What a page fetches beside that, such as a film that is played, is outside this claim.
 
-use crate::manifest::{FileEntry, Manifest, SegmentEntry};
+use super::clusters::common_files;
+use crate::manifest::{FileEntry, Manifest};
 
 /// What local mode promises.
 pub const CLAIM: &str = "Catalogue, item table and ranker are fetched once, the same for everybody. After that \
     neither a click nor a recommendation sends anything.";
 
-/// What is fetched after the manifest, in this order: the dictionaries, the tombstones where there are any, the files of
-/// every segment, and the ranker where there is one.
-pub fn files(manifest: &Manifest) -> impl Iterator<Item = &FileEntry> {
-    let segments = manifest.segments.iter();
-    [&manifest.dictionaries]
-        .into_iter()
-        .chain(&manifest.removed)
-        .chain(segments.flat_map(SegmentEntry::files))
-        .chain(&manifest.ranker)
+/// What is fetched after the manifest: [`common_files`] of a catalogue that is not asked for in parts.
+#[must_use]
+pub fn files(manifest: &Manifest) -> Vec<&FileEntry> {
+    common_files(manifest, None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::SearchSettings;
+    use crate::manifest::{SearchSettings, SegmentEntry};
 
     #[test]
     fn the_files_are_those_of_the_manifest_in_its_order() {
@@ -45,7 +41,7 @@ mod tests {
         let mut manifest = Manifest::new(1, String::new(), 8, 2, search, entry("lists"), segments);
         let stems = |manifest: &Manifest| {
             let stem = |e: &FileEntry| e.file.split('-').next().map(str::to_owned);
-            files(manifest).filter_map(stem).collect::<Vec<_>>()
+            files(manifest).into_iter().filter_map(stem).collect::<Vec<_>>()
         };
         let searched = ["shard0", "items0", "shard1", "items1", "cowatch"];
         assert_eq!(stems(&manifest), [&["lists"][..], &searched].concat());

@@ -3,11 +3,13 @@
 pub mod bucket;
 mod clusters;
 pub mod local;
+mod memo;
 pub mod noised;
 mod random;
 pub mod standard;
 
-pub use clusters::{Clusters, epoch};
+pub use clusters::{Clusters, common_files, epoch};
+pub use memo::Memo;
 pub use random::{Random, weighted};
 
 use crate::json::Shown;

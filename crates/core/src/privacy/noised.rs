@@ -10,22 +10,19 @@
 //! The claim is about the number of the cluster. The viewer's address, the time of the request and that the mode is used are
 //! outside it.
 
-use super::clusters::epoch;
+use super::clusters::Clusters;
+use super::memo::Memo;
 use super::random::Random;
 use crate::json::{FromJson, Json, JsonError, Shown};
 use serde::Serialize;
 use thiserror::Error;
 
 /// What noised mode promises.
-pub const CLAIM: &str = "The server is asked for one group of videos. Chance decides whether it is the one that suits you: \
-    local differential privacy with the ε shown here, for each period and in total. It sees your address and when you ask, \
-    and no video of your history.";
+pub const CLAIM: &str = "The server is asked for one group of videos, and chance decides whether it is yours: local \
+    differential privacy with the ε shown here. It sees your address and when you ask.";
 
 /// The least and the largest ε of a report: below, a report says nothing; above, it says all.
 pub const EPSILON: std::ops::RangeInclusive<f64> = 0.01..=16.0;
-
-/// Reports kept; older epochs are not asked for again.
-const MAX_REPORTS: usize = 8;
 
 /// The mechanism for so many clusters at one ε.
 #[derive(Clone, Copy, Debug)]
@@ -81,24 +78,12 @@ impl Default for Terms {
     }
 }
 
-/// What was reported in one epoch.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
-    epoch: i64,
-    /// The partition whose clusters are meant.
-    partition: String,
-    cluster: u32,
-    /// What it cost.
-    epsilon: f64,
-}
-
-/// The reports of this browser, and their cost.
+/// The newest report of this browser, and the cost of all.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ledger {
-    /// ε of all reports so far, also of those that are not kept any more.
+    /// ε of all reports so far.
     spent: f64,
-    /// Newest last.
-    reports: Vec<Report>,
+    report: Memo,
 }
 
 /// A report would pass the budget.
@@ -124,38 +109,27 @@ impl Ledger {
         self.spent
     }
 
-    /// What was reported in the epoch of `now_ms`, of these clusters.
-    #[must_use]
-    pub fn reported(&self, partition: &str, clusters: usize, terms: &Terms, now_ms: i64) -> Option<u32> {
-        let now = epoch(now_ms, terms.epoch_ms);
-        let mut newest = self.reports.iter().rev();
-        let report = newest.find(|report| report.epoch == now && report.partition == partition)?;
-        Some(report.cluster).filter(|cluster| (*cluster as usize) < clusters)
-    }
-
     /// The newest report of these clusters, of any epoch: what may still be used where the budget is spent.
     #[must_use]
-    pub fn last(&self, partition: &str, clusters: usize) -> Option<u32> {
-        let mut newest = self.reports.iter().rev();
-        let report = newest.find(|report| report.partition == partition)?;
-        Some(report.cluster).filter(|cluster| (*cluster as usize) < clusters)
+    pub fn last(&self, clusters: &Clusters) -> Option<u32> {
+        self.report.newest(clusters).first().copied()
     }
 
-    /// The cluster to ask for: that of this epoch's report, or of a new one about `truth`, which is paid for. `clusters` is how
-    /// many the partition has, 2 or more.
+    /// The cluster to ask for: that of this epoch's report, or of a new one about `truth`, which is paid for.
     ///
     /// # Errors
     /// The budget does not allow another report; the ledger is as it was. So it is where `terms` are none of a mechanism.
     pub fn report(
         &mut self,
-        (partition, clusters): (&str, usize),
+        clusters: &Clusters,
         terms: &Terms,
         now_ms: i64,
         truth: u32,
         random: &mut impl Random,
     ) -> Result<u32, Spent> {
-        if let Some(cluster) = self.reported(partition, clusters, terms, now_ms) {
-            return Ok(cluster);
+        let time = (terms.epoch_ms, now_ms);
+        if let Some(cluster) = self.report.asked(clusters, time).first() {
+            return Ok(*cluster);
         }
         let Terms { epsilon, budget, .. } = *terms;
         let spent = Spent {
@@ -163,38 +137,16 @@ impl Ledger {
             budget,
             epsilon,
         };
-        let mechanism = RandomisedResponse::new(clusters, epsilon).ok_or(spent)?;
+        let mechanism = RandomisedResponse::new(clusters.len(), epsilon).ok_or(spent)?;
         let total = self.spent + epsilon;
-        // A sum that is no number compares as not within the budget.
-        if !(total <= budget) {
+        // A sum that is no number is not within the budget either.
+        if total > budget || total.is_nan() || budget.is_nan() {
             return Err(spent);
         }
-        let report = Report {
-            epoch: epoch(now_ms, terms.epoch_ms),
-            partition: partition.to_owned(),
-            cluster: mechanism.report(truth, random),
-            epsilon,
-        };
+        let cluster = mechanism.report(truth, random);
         self.spent = total;
-        let cluster = report.cluster;
-        self.reports.push(report);
-        if self.reports.len() > MAX_REPORTS {
-            self.reports.remove(0);
-        }
+        self.report = Memo::new(clusters, time, vec![cluster]);
         Ok(cluster)
-    }
-}
-
-impl<'a> FromJson<'a> for Report {
-    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        json.object(|fields| {
-            Ok(Self {
-                epoch: fields.get("epoch")?,
-                partition: fields.get("partition")?,
-                cluster: fields.get("cluster")?,
-                epsilon: fields.get("epsilon")?,
-            })
-        })
     }
 }
 
@@ -203,16 +155,13 @@ impl<'a> FromJson<'a> for Ledger {
         let ledger = json.object(|fields| {
             Ok(Self {
                 spent: fields.get("spent")?,
-                reports: fields.get("reports")?,
+                report: fields.get("report")?,
             })
         })?;
         // What was spent must never seem less than it is.
-        let kept: f64 = ledger.reports.iter().map(|report| report.epsilon).sum();
-        match ledger.spent.is_finite() && ledger.spent >= kept * (1.0 - 1e-9) {
+        match ledger.spent >= 0.0 {
             true => Ok(ledger),
-            false => Err(JsonError::new(
-                "expected at least the ε of the reports as `spent`, found less".to_owned(),
-            )),
+            false => Err(JsonError::new("expected `spent` of 0 or more".to_owned())),
         }
     }
 }
@@ -279,57 +228,55 @@ mod tests {
         }
     }
 
+    fn clusters(partition: &str) -> Clusters {
+        Clusters {
+            partition: partition.to_owned(),
+            segments: (0..16).collect(),
+            weights: vec![1; 16],
+        }
+    }
+
     #[test]
     fn one_report_an_epoch_until_the_budget_is_spent() {
         let mut random = SplitMix64::new(3);
-        let mut ledger = Ledger::default();
-        let first = ledger.report(("p", 16), &TERMS, 10, 4, &mut random).unwrap();
+        let (mut ledger, p) = (Ledger::default(), clusters("p"));
+        let first = ledger.report(&p, &TERMS, 10, 4, &mut random).unwrap();
         for (now, truth) in [(11, 4), (50, 9), (99, 0)] {
-            assert_eq!(
-                ledger.report(("p", 16), &TERMS, now, truth, &mut random),
-                Ok(first)
-            );
+            assert_eq!(ledger.report(&p, &TERMS, now, truth, &mut random), Ok(first));
         }
         assert_eq!(ledger.spent(), 1.0);
-        ledger.report(("p", 16), &TERMS, 100, 4, &mut random).unwrap();
+        let second = ledger.report(&p, &TERMS, 100, 4, &mut random).unwrap();
         assert_eq!(ledger.spent(), 2.0);
         let before = ledger.clone();
-        let refused = ledger.report(("p", 16), &TERMS, 200, 4, &mut random).unwrap_err();
+        let refused = ledger.report(&p, &TERMS, 200, 4, &mut random).unwrap_err();
         assert_eq!((refused.spent, refused.budget), (2.0, 2.5));
         assert!(refused.to_string().contains("ε 2.0 of 2.5"), "{refused}");
         assert_eq!(ledger, before);
-        assert_eq!(ledger.reported("p", 16, &TERMS, 200), None);
-        assert!(ledger.last("p", 16).is_some());
+        assert_eq!(ledger.last(&p), Some(second));
+        assert_eq!(ledger.last(&clusters("q")), None);
     }
 
     #[test]
     fn another_partition_is_another_report() {
         let mut random = SplitMix64::new(3);
         let mut ledger = Ledger::default();
-        ledger.report(("p", 16), &TERMS, 10, 4, &mut random).unwrap();
-        assert_eq!(ledger.reported("q", 16, &TERMS, 10), None);
-        ledger.report(("q", 16), &TERMS, 10, 4, &mut random).unwrap();
+        ledger.report(&clusters("p"), &TERMS, 10, 4, &mut random).unwrap();
+        ledger.report(&clusters("q"), &TERMS, 10, 4, &mut random).unwrap();
         assert_eq!(ledger.spent(), 2.0);
     }
 
     #[test]
-    fn what_is_spent_survives_the_store_and_the_reports_that_leave() {
-        let terms = Terms { budget: 1e3, ..TERMS };
-        let mut random = SplitMix64::new(3);
+    fn what_is_spent_survives_the_store() {
         let mut ledger = Ledger::default();
-        for epoch in 0..20 {
-            ledger
-                .report(("p", 16), &terms, epoch * 100, 4, &mut random)
-                .unwrap();
-        }
-        assert_eq!((ledger.spent(), ledger.reports.len()), (20.0, MAX_REPORTS));
+        ledger
+            .report(&clusters("p"), &TERMS, 0, 4, &mut SplitMix64::new(3))
+            .unwrap();
         let text = serde_json::to_string(&ledger).unwrap();
         assert_eq!(json::read::<Ledger>(&text).unwrap(), ledger);
         for bad in [
-            text.replace("\"spent\":20.0", "\"spent\":1.0"),
-            text.replace("\"spent\":20.0", "\"spent\":null"),
-            text.replace("\"spent\":20.0", "\"spent\":-20"),
-            text.replace("\"cluster\"", "\"x\""),
+            text.replace("\"spent\":1.0", "\"spent\":-1.0"),
+            text.replace("\"spent\":1.0", "\"spent\":null"),
+            text.replace("\"report\"", "\"x\""),
         ] {
             assert_ne!(bad, text);
             assert!(json::read::<Ledger>(&bad).is_err(), "{bad}");
@@ -338,16 +285,10 @@ mod tests {
 
     #[test]
     fn a_cluster_that_the_partition_lacks_is_not_used() {
-        let text = r#"{"spent":1,"reports":[{"epoch":0,"partition":"p","cluster":99,"epsilon":1}]}"#;
-        let mut ledger: Ledger = json::read(text).unwrap();
-        assert_eq!(
-            (ledger.reported("p", 16, &TERMS, 5), ledger.last("p", 16)),
-            (None, None)
-        );
-        let cluster = ledger
-            .report(("p", 16), &TERMS, 5, 2, &mut SplitMix64::new(1))
-            .unwrap();
-        assert!(cluster < 16);
+        let text = r#"{"spent":1,"report":{"epoch":0,"partition":"p","clusters":[99]}}"#;
+        let (mut ledger, p): (Ledger, _) = (json::read(text).unwrap(), clusters("p"));
+        assert_eq!(ledger.last(&p), None);
+        assert!(ledger.report(&p, &TERMS, 5, 2, &mut SplitMix64::new(1)).unwrap() < 16);
         assert_eq!(ledger.spent(), 2.0);
     }
 }

@@ -7,7 +7,7 @@ use crate::host::{Secure, now_ms};
 use crate::local::Local;
 use crate::store::Lines;
 use crate::types::{Epsilon, Privacy};
-use recsys_core::privacy::{Clusters, Mode, weighted};
+use recsys_core::privacy::{Clusters, Mode, bucket, weighted};
 
 impl Recommender {
     /// The privacy mode.
@@ -79,19 +79,21 @@ impl Recommender {
         }
         // Stored before it is asked for, so that no reload asks otherwise.
         self.save(begun, &Lines::none()).await?;
-        match self.add(&wanted).await {
-            // The bundle may have been replaced.
-            Err(failure) if failure.is(Kind::Refused) => {
-                self.enter(self.mode).await?;
-                let same = self.local.as_ref().and_then(Local::clusters);
-                if same.is_none_or(|new| new.partition != clusters.partition) {
-                    return Err(failure);
+        let mut again = false;
+        loop {
+            match self.add(&wanted).await {
+                // The bundle may have been replaced.
+                Err(failure) if failure.is(Kind::Refused) && !again => {
+                    again = true;
+                    self.enter(self.mode).await?;
+                    let new = self.local.as_ref().and_then(Local::clusters);
+                    if new.is_none_or(|new| new.partition != clusters.partition) {
+                        return Err(failure);
+                    }
                 }
-                self.add(&wanted).await?;
+                other => return other.map(|()| note),
             }
-            other => other?,
         }
-        Ok(note)
     }
 
     async fn add(&mut self, wanted: &[u32]) -> Result<(), Failure> {
@@ -116,20 +118,26 @@ impl Recommender {
         let (now_ms, memory, terms) = (now_ms(), &mut self.memory, &self.terms);
         if self.mode == Mode::Bucket {
             let time = (terms.noised.epoch_ms, now_ms);
-            let asked = memory.kept.ask(clusters, time, truth, terms.bucket, &mut Secure);
+            let asked = bucket::ask(
+                &mut memory.bucket,
+                clusters,
+                time,
+                truth,
+                terms.bucket,
+                &mut Secure,
+            );
             return (asked.to_vec(), None);
         }
-        let partition = (clusters.partition.as_str(), clusters.len());
         match memory
             .ledger
-            .report(partition, &terms.noised, now_ms, truth, &mut Secure)
+            .report(clusters, &terms.noised, now_ms, truth, &mut Secure)
         {
             Ok(cluster) => (vec![cluster], None),
             // What was reported before may still be used.
-            Err(spent) => {
-                let last = memory.ledger.last(partition.0, partition.1);
-                (last.into_iter().collect(), Some(spent.to_string()))
-            }
+            Err(spent) => (
+                memory.ledger.last(clusters).into_iter().collect(),
+                Some(spent.to_string()),
+            ),
         }
     }
 }

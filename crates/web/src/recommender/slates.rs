@@ -27,11 +27,15 @@ impl Recommender {
         let start = stopwatch_ms();
         let RecommendOptions { k, filter } = options;
         let query = self.memory.session.query(WINDOW);
-        let fallback = match (self.mode(), &query, &filter) {
-            (Mode::Standard, _, filter) => self.ask(filter.as_ref().map(|(text, _)| text.as_str())).await?,
+        let asked = match (self.mode(), &query, &filter) {
+            (Mode::Standard, _, filter) => Some(filter.as_ref().map(|(text, _)| text.as_str())),
             // The request for popular videos is the same for everybody.
-            (Mode::Noised | Mode::Bucket, None, None) => self.ask(None).await?,
-            (_, query, filter) => {
+            (Mode::Noised | Mode::Bucket, None, None) => Some(None),
+            _ => None,
+        };
+        let fallback = match asked {
+            Some(filter) => self.ask(filter).await?,
+            None => {
                 let note = self.prepare(query.as_deref()).await?;
                 let all = Conditions::default();
                 self.look_up(filter.as_ref().map_or(&all, |(_, conditions)| conditions))?;

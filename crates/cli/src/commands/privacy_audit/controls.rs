@@ -5,7 +5,7 @@ use super::wire::{self, Asked};
 use super::world::{REQUESTS, Session, Viewer, World};
 use anyhow::Result;
 use recsys_core::candidates::{Answer, Source};
-use recsys_core::privacy::bucket::Kept;
+use recsys_core::privacy::Memo;
 use recsys_core::privacy::standard::CANDIDATES;
 use recsys_core::rng::SplitMix64;
 use recsys_core::segment::{Filter, Wanted};
@@ -90,7 +90,7 @@ pub(super) fn intersected(
     let scratch = &mut Scratch::default();
     let mut told = Vec::with_capacity(viewers.len());
     for viewer in viewers {
-        let mut kept = Kept::default();
+        let mut kept = Memo::default();
         let mut sets: Vec<Asked> = Vec::new();
         let mut last = 0;
         for query in viewer
@@ -126,7 +126,7 @@ pub(super) fn intersected_over_epochs(
             continue;
         };
         let truth = world.truth(&query, scratch)?;
-        let (mut kept, mut beliefs) = (Kept::default(), vec![1.0; world.prior.len()]);
+        let (mut kept, mut beliefs) = (Memo::default(), vec![1.0; world.prior.len()]);
         for epoch in 0..epochs {
             if let Some(set) = wire::ask(world, &mut kept, (epoch, truth), size, random) {
                 let of_set = belief::of_set(world, &set);

@@ -5,6 +5,7 @@
 //! cluster. It goes through the ledger, as in the browser, so that a mistake there would show as well.
 
 use super::report::Estimate;
+use recsys_core::privacy::Clusters;
 use recsys_core::privacy::noised::{Ledger, Terms};
 use recsys_core::rng::SplitMix64;
 
@@ -20,6 +21,11 @@ const EPOCH_MS: i64 = 1_000;
 /// bound at all: a test can show that a mechanism leaks, never that it does not.
 pub(super) fn empirical(clusters: usize, epsilon: f64, epochs: i64, seed: u64) -> Estimate {
     let mut random = SplitMix64::new(seed);
+    let clusters = &Clusters {
+        partition: String::new(),
+        segments: (0..clusters).collect(),
+        weights: vec![1; clusters],
+    };
     let mut count = |truth: u32| -> u64 {
         let all_name_the_first = |_: &u64| session(clusters, epsilon, epochs, truth, &mut random);
         (0..SESSIONS).filter(all_name_the_first).count() as u64
@@ -33,7 +39,7 @@ pub(super) fn empirical(clusters: usize, epsilon: f64, epochs: i64, seed: u64) -
     }
 }
 
-fn session(clusters: usize, epsilon: f64, epochs: i64, truth: u32, random: &mut SplitMix64) -> bool {
+fn session(clusters: &Clusters, epsilon: f64, epochs: i64, truth: u32, random: &mut SplitMix64) -> bool {
     let terms = Terms {
         epsilon,
         budget: f64::INFINITY,
@@ -42,7 +48,7 @@ fn session(clusters: usize, epsilon: f64, epochs: i64, truth: u32, random: &mut 
     let mut ledger = Ledger::default();
     let mut requests =
         (0..epochs).flat_map(|epoch| (0..REQUESTS).map(move |request| epoch * EPOCH_MS + request));
-    requests.all(|now_ms| ledger.report(("", clusters), &terms, now_ms, truth, random) == Ok(0))
+    requests.all(|now_ms| ledger.report(clusters, &terms, now_ms, truth, random) == Ok(0))
 }
 
 /// Score interval of a share (Wilson, JASA 1927).

@@ -212,6 +212,13 @@ impl Audit<'_> {
                 requests,
                 &first.inverted(),
             );
+            let timed: Vec<f64> = first
+                .views
+                .iter()
+                .map(|view| shown_times(view, requests))
+                .collect();
+            self.report
+                .add_mean(&name, "clicks whose time shows on the wire", requests, &timed);
             self.crowd(&name, setting, &first);
             let transferred = utility::transferred(self.world, setting, &first.views, requests)?;
             let (counts, bytes): (Vec<f64>, Vec<f64>) = transferred.into_iter().unzip();
@@ -339,6 +346,17 @@ impl Audit<'_> {
         }
         Ok(())
     }
+}
+
+/// The share of a session's clicks after each of which something went over the wire.
+fn shown_times(view: &View, clicks: usize) -> f64 {
+    let requests = match view {
+        View::Vectors(queries) => queries.len(),
+        View::Report(..) => 1,
+        View::Sets(sets) => sets.len(),
+        View::Nothing => 0,
+    };
+    requests as f64 / clicks.max(1) as f64
 }
 
 /// The attacks that must succeed.

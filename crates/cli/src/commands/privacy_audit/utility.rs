@@ -10,7 +10,7 @@ use recsys_core::cowatch::Neighbour;
 use recsys_core::features::UserFeatures;
 use recsys_core::metrics::{Gain, Judged};
 use recsys_core::policy::Policy;
-use recsys_core::privacy::{local, standard};
+use recsys_core::privacy::{common_files, local, standard};
 use recsys_core::rerank::{Page, rerank};
 use recsys_core::rng::SplitMix64;
 use recsys_core::segment::{Filter, Segments, Wanted};
@@ -156,8 +156,8 @@ pub(super) fn transferred(
 ) -> Result<Vec<(f64, f64)>> {
     let manifest = world.bundle.manifest();
     let common = || {
-        let files = world.clusters.common_files(manifest);
-        files.fold((0.0, 0.0), |(count, bytes), file| {
+        let files = common_files(manifest, Some(&world.clusters));
+        files.iter().fold((0.0, 0.0), |(count, bytes), file| {
             (count + 1.0, bytes + file.bytes as f64)
         })
     };
@@ -172,8 +172,10 @@ pub(super) fn transferred(
     let candidate = average_candidate(world);
     let one = |view: &View| match (setting, view) {
         (Setting::Local, _) => {
-            let files = local::files(manifest).map(|file| (1.0, file.bytes as f64));
-            sum(&mut files.into_iter())
+            let files = local::files(manifest)
+                .into_iter()
+                .map(|file| (1.0, file.bytes as f64));
+            sum(&mut { files })
         }
         (_, View::Vectors(queries)) => {
             let body = |query: &recsys_core::vector::UnitVector| {

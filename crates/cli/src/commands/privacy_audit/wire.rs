@@ -2,9 +2,8 @@
 
 use super::world::{Session, Viewer, World};
 use anyhow::Result;
-use recsys_core::privacy::Random;
-use recsys_core::privacy::bucket::Kept;
 use recsys_core::privacy::noised::{Ledger, Terms};
+use recsys_core::privacy::{Memo, Random, bucket};
 use recsys_core::rng::SplitMix64;
 use recsys_core::shard::Scratch;
 use recsys_core::vector::UnitVector;
@@ -79,7 +78,7 @@ pub(super) fn observe(
             reported.map_or(View::Nothing, |cluster| View::Report(cluster, epsilon))
         }
         Setting::Bucket(size) => {
-            let mut kept = Kept::default();
+            let mut kept = Memo::default();
             let mut asked = Vec::new();
             for query in &queries {
                 let truth = world.truth(query, scratch)?;
@@ -102,21 +101,20 @@ fn report(
         budget: f64::INFINITY,
         epoch_ms: EPOCH_MS,
     };
-    let partition = (world.clusters.partition.as_str(), world.clusters.len());
-    ledger.report(partition, &terms, 0, truth, random).ok()
+    ledger.report(&world.clusters, &terms, 0, truth, random).ok()
 }
 
 /// What one request of bucket mode asks for anew in an epoch, if anything.
 pub(super) fn ask(
     world: &World<'_>,
-    kept: &mut Kept,
+    kept: &mut Memo,
     (epoch, truth): (i64, u32),
     size: usize,
     random: &mut impl Random,
 ) -> Option<Asked> {
     let now = (EPOCH_MS, epoch * EPOCH_MS);
-    let before = kept.asked(&world.clusters, now.0, now.1).to_vec();
-    let mut set = kept.ask(&world.clusters, now, truth, size, random).to_vec();
+    let before = kept.asked(&world.clusters, now).to_vec();
+    let mut set = bucket::ask(kept, &world.clusters, now, truth, size, random).to_vec();
     set.retain(|cluster| !before.contains(cluster));
     (!set.is_empty()).then_some(Asked { before, set })
 }

@@ -380,18 +380,19 @@ test("integrity.json has the hashes of what a site serves, and index.js those of
   assert.doesNotMatch(await readFile(path.join(pkg, "worker.js"), "utf8"), /\bimport(\s*[{("*]|\s+\w)/, "worker.js imports nothing");
 });
 
-/** Opens the module in a page with this policy. */
-async function openedUnder(policy, prepare = () => {}) {
+/** Opens the module in a page with this policy and this head. */
+async function openedUnder(policy, { prepare = () => {}, head = "" } = {}) {
   const context = await browser.newContext();
   try {
     const headers = { "content-security-policy": policy };
-    await context.route("**/embedding", (route) => route.fulfill({ contentType: "text/html", headers, body: "<!doctype html>" }));
+    const body = `<!doctype html>${head}`;
+    await context.route("**/embedding", (route) => route.fulfill({ contentType: "text/html", headers, body }));
     await context.addInitScript(prepare);
     const tab = await context.newPage();
     await tab.goto(`${server.url}/embedding`);
     return await tab.evaluate(async () => {
-      const { Recommender } = await import("/pkg/index.js");
       try {
+        const { Recommender } = await import("/pkg/index.js");
         const rec = await Recommender.open({ endpoint: location.origin });
         const { items } = await rec.recommend({ k: 3 });
         rec.close();
@@ -405,17 +406,30 @@ async function openedUnder(policy, prepare = () => {}) {
   }
 }
 
+const LEAST = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src blob:";
+
 test("another page's policy needs what the docs say, and its lack is named", async () => {
-  const least = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src blob:";
   const types = "require-trusted-types-for 'script'; trusted-types";
   const outcomes = await Promise.all([
-    openedUnder(least),
-    openedUnder(`${least}; ${types} other recsys`),
-    openedUnder(least, () => delete globalThis.trustedTypes),
-    openedUnder(`${least}; ${types} other`),
-    openedUnder(least.replace("blob:", "'self'")),
+    openedUnder(LEAST),
+    openedUnder(`${LEAST}; ${types} other recsys`),
+    openedUnder(LEAST, { prepare: () => delete globalThis.trustedTypes }),
+    openedUnder(`${LEAST}; ${types} other`),
+    openedUnder(LEAST.replace("blob:", "'self'")),
   ]);
   assert.deepEqual(outcomes.slice(0, 3), Array(3).fill("3 videos"));
   assert.match(outcomes[3], /^Blocked: .*trusted-types recsys/);
   assert.match(outcomes[4], /^Crashed: .*worker-src blob:/);
+});
+
+test("another page holds index.js to its hash, by an import map or by a preload", async () => {
+  const { "index.js": hash, "worker.js": wrong } = JSON.parse(await readFile(path.join(siteFromEnvironment(), "pkg/integrity.json"), "utf8"));
+  const heads = [hash, wrong].flatMap((integrity) => [
+    `<script type="importmap">{ "integrity": { "/pkg/index.js": "${integrity}" } }</script>`,
+    `<link rel="modulepreload" href="/pkg/index.js" integrity="${integrity}">`,
+  ]);
+  const policy = LEAST.replace("'self'", "'self' 'unsafe-inline'");
+  const outcomes = await Promise.all(heads.map((head) => openedUnder(policy, { head })));
+  assert.deepEqual(outcomes.slice(0, 2), ["3 videos", "3 videos"]);
+  for (const refused of outcomes.slice(2)) assert.match(refused, /^TypeError: .*index\.js/);
 });

@@ -260,8 +260,7 @@ test("`new Recommender` says how one is made", async () => {
 });
 
 for (const [part, block, name] of [
-  ["worker script", "**/pkg/worker.js", "Crashed"],
-  ["generated module", "**/pkg/recsys.js", "Crashed"],
+  ["worker script", "**/pkg/worker.js", "Network"],
   ["WebAssembly file", "**/pkg/recsys.wasm", "Network"],
 ]) {
   test(`without its ${part}, open fails with ${name}`, async () => {

@@ -38,6 +38,10 @@ export class Page {
     page.tab = await page.#context.newPage();
     page.tab.setDefaultTimeout(TIMEOUT_MS);
     await page.tab.addInitScript(() => {
+      globalThis.violations = [];
+      document.addEventListener("securitypolicyviolation", ({ effectiveDirective, blockedURI }) =>
+        globalThis.violations.push(`${effectiveDirective}: ${blockedURI}`),
+      );
       const { animate } = Element.prototype;
       globalThis.animatedCards = 0;
       Element.prototype.animate = function (...motion) {
@@ -89,6 +93,11 @@ export class Page {
           name: card.querySelector(".name").textContent,
         })),
       );
+  }
+
+  /** What this document's content security policy has refused, oldest first. */
+  violations() {
+    return this.tab.evaluate(() => globalThis.violations);
   }
 
   /** How many cards have been moved visibly since the page was loaded. */

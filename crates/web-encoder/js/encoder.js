@@ -15,14 +15,13 @@ export class Encoder {
 
   /**
    * Loads the module, and both towers of the model.
+   * @param {Response} module encoder.wasm
    * @param {string} model address of the model directory, with a slash at its end
    * @param {string} cache name of the cache that keeps the files; their hashes are checked each time they are loaded
    * @param {(url: string) => void} note told of each request before it is made
    */
-  static async open(model, cache, note) {
+  static async open(module, model, cache, note) {
     const store = await globalThis.caches?.open(cache).catch(() => undefined);
-    const module = new URL("./encoder.wasm", import.meta.url);
-    note(module.href);
     await init({ module_or_path: module });
     // The manifest says which model it is, so that it is never taken from the cache.
     const towers = new Towers(await fetched(`${model}model.json`, note));

@@ -5,8 +5,9 @@
  * are answered one at a time, in the order in which they were made.
  *
  * Every rejected call carries an `Error` whose `name` a program can test and whose `message` says what was
- * expected, what was found and what to do. The names `Crashed`, `Closed` and `NotCloneable` come from the proxy
- * itself; all others (`UnknownItem`, `BadOption`, `Network`, `ModeForbids`, …) come from the module.
+ * expected, what was found and what to do. The names `Crashed`, `Closed`, `NotCloneable` and `Blocked` (the page's
+ * Content-Security-Policy stops the worker) come from the proxy itself; all others (`UnknownItem`, `BadOption`, `Network`,
+ * `BadReply`, `ModeForbids`, …) come from the module, and `Network` and `BadReply` also from loading it.
  */
 
 /**
@@ -242,7 +243,10 @@ export class Recommender {
   privacy(): Promise<Privacy>;
   /** Every request since `open`, oldest first. */
   sent(): Promise<Sent[]>;
-  /** Deletes all stored events. */
+  /**
+   * Deletes all that is kept of the viewer under `database`: the IndexedDB database, with the highest bundle sequence seen
+   * (docs/trust.md), and the model's cached files. Another open tab drops what it knows at its next event.
+   */
   forget(): Promise<void>;
   /** All stored data, ready for `JSON.stringify`; `watched` lists the clicked videos, newest first. */
   export(): Promise<{ watched: Item[]; [stored: string]: unknown }>;

@@ -3,8 +3,54 @@
 // Messages to the worker:    { id, method, args }
 // Messages from the worker:  { id, value } | { id, error: { name, message } } | { fatal: string }
 
-const WORKER_URL = new URL("./worker.js", import.meta.url);
+import { fetched, named } from "./fetched.js";
+
+/** The files that are loaded from here, with their hashes, which `cargo xtask build` defines. */
+const WORKER = { url: new URL("./worker.js", import.meta.url).href, integrity: RECSYS_INTEGRITY["worker.js"] };
+const MODULES = {
+  recsys: { url: new URL("./recsys.wasm", import.meta.url).href, integrity: RECSYS_INTEGRITY["recsys.wasm"] },
+  encoder: { url: new URL("./encoder.wasm", import.meta.url).href, integrity: RECSYS_INTEGRITY["encoder.wasm"] },
+};
 const PRIVATE = Symbol("use Recommender.open()");
+/** For pages whose Content-Security-Policy stops the worker. */
+const REMEDY = "It has to allow `worker-src blob:` and, where it demands Trusted Types, `trusted-types recsys` (docs/security.md).";
+
+/** Addresses of scripts whose hash was checked. */
+const checked = new Set();
+const policy = trustedTypesPolicy();
+
+/** Trusted Types: the one policy of this module, which lets nothing but a checked script become a worker. */
+function trustedTypesPolicy() {
+  const createScriptURL = (url) => {
+    if (!checked.has(url)) throw new TypeError(`recsys: ${url} is not the script of this module's worker`);
+    return url;
+  };
+  try {
+    return globalThis.trustedTypes?.createPolicy("recsys", { createScriptURL });
+  } catch {
+    // The page's policy does not name ours; where it demands one, the worker can't be started, and `open` says so.
+    return undefined;
+  }
+}
+
+/**
+ * The worker's script at a blob: address, for browsers check no hash of a worker's own script. Nothing that it imported would
+ * be checked either, so that it is built to import nothing.
+ */
+async function checkedScript() {
+  const text = await (await fetched(WORKER)).text();
+  const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+  checked.add(url);
+  return url;
+}
+
+function startWorker(script) {
+  try {
+    return new Worker(policy?.createScriptURL(script) ?? script, { type: "module", name: "recsys" });
+  } catch (error) {
+    throw named("Blocked", `The page's Content-Security-Policy lets no Web Worker start: ${error.message} ${REMEDY}`);
+  }
+}
 
 /** The class of this device, by its main pointer and by the shorter side of its screen in CSS pixels. */
 function deviceClass() {
@@ -52,13 +98,6 @@ function refuseUnless(offer, mode) {
   throw namedError("ModeForbids", `this site does not offer the mode "${mode}"; it offers ${offer.join(", ")}`);
 }
 
-/** An `Error` with a name that a program can test. */
-function namedError(name, message) {
-  const error = new Error(message);
-  error.name = name;
-  return error;
-}
-
 export class Recommender {
   #worker;
   #pending = new Map();
@@ -68,32 +107,37 @@ export class Recommender {
   #stopListening = () => {};
   #offer = MODES;
 
-  constructor(key) {
+  constructor(key, script) {
     if (key !== PRIVATE) {
       throw new TypeError("A Recommender is made by `await Recommender.open(options)`, not by `new`.");
     }
-    this.#worker = new Worker(WORKER_URL, { type: "module", name: "recsys" });
+    this.#worker = startWorker(script);
     this.#worker.onmessage = ({ data }) => this.#receive(data);
-    // Also how a script that can't be fetched or parsed shows itself; browsers give no message in that case.
+    // Also how a script that may not be started shows itself; browsers give no message in that case.
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#crash(event.message || `${WORKER_URL.pathname} or a module that it imports could not be loaded`);
+      this.#crash(event.message || `it was not started; look for the page's Content-Security-Policy. ${REMEDY}`);
     };
     this.#worker.onmessageerror = () => this.#crash("an answer could not be read");
   }
 
   static async open(options) {
-    const recommender = new Recommender(PRIVATE);
+    const script = await checkedScript();
+    let recommender;
     try {
+      recommender = new Recommender(PRIVATE, script);
       let all = withDevice(options);
       if (options && typeof options === "object") {
         recommender.#offer = offered(options);
         all = { ...all, mode: firstMode(options, recommender.#offer) };
       }
-      await recommender.#call("open", all);
+      await recommender.#call("open", all, MODULES);
     } catch (error) {
-      recommender.close();
+      recommender?.close();
       throw error;
+    } finally {
+      checked.delete(script);
+      URL.revokeObjectURL(script);
     }
     if (options.aggregates) recommender.#flushWhenHidden();
     return recommender;
@@ -153,7 +197,7 @@ export class Recommender {
   }
 
   close() {
-    this.#end(namedError("Closed", "This Recommender was closed. Open a new one with `Recommender.open(options)`."));
+    this.#end(named("Closed", "This Recommender was closed. Open a new one with `Recommender.open(options)`."));
   }
 
   #flushWhenHidden() {
@@ -177,7 +221,7 @@ export class Recommender {
         this.#worker.postMessage({ id, method, args });
       } catch (error) {
         this.#pending.delete(id);
-        reject(namedError("NotCloneable", `\`${method}\` takes plain data only: ${error.message}`));
+        reject(named("NotCloneable", `\`${method}\` takes plain data only: ${error.message}`));
       }
     });
   }
@@ -191,7 +235,7 @@ export class Recommender {
     if (!call) return;
     this.#pending.delete(id);
     if (error) {
-      call.reject(namedError(error.name, error.message));
+      call.reject(named(error.name, error.message));
     } else {
       call.resolve(value);
     }
@@ -199,7 +243,7 @@ export class Recommender {
 
   #crash(reason) {
     this.#end(
-      namedError(
+      named(
         "Crashed",
         `The recommender's Web Worker stopped: ${reason}. Stored clicks are kept; open a new Recommender.`,
       ),

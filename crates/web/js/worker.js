@@ -1,5 +1,10 @@
 // The Web Worker half of the browser module: owns the one Rust `Recommender` of this worker. Messages: index.js.
+//
+// It runs from a blob: address, as one file with all that is imported here: `import.meta.url` says nothing of the site, and a
+// further import would find nothing.
 
+import { Encoder } from "./encoder.js";
+import { fetched, named } from "./fetched.js";
 import init, { Recommender } from "./recsys.js";
 
 /** Milliseconds until counts are sent, drawn anew each time: a batch tells no time of what it counts. */
@@ -9,6 +14,8 @@ const FLUSH_MS = { least: 60_000, most: 300_000 };
 const MODEL_CACHE = "recsys-model";
 
 let recommender = null;
+/** Address and hash of each WebAssembly file. */
+let modules = null;
 /** CLIP, where the page asked for it: a promise, made once local mode needs it. */
 let encoder = null;
 let modelUrl = null;
@@ -41,11 +48,13 @@ async function answer({ id, method, args }) {
 
 async function call(method, args) {
   if (method === "open") {
+    const [options, files] = args;
+    modules = files;
     await load();
-    recommender = await Recommender.open(...args);
-    modelUrl = addressOfModel(args[0]);
+    recommender = await Recommender.open(options);
+    modelUrl = addressOfModel(options);
     await prepareEncoder();
-    if (args[0].aggregates) flushLater();
+    if (options.aggregates) flushLater();
     return undefined;
   }
   if (!recommender) {
@@ -71,8 +80,9 @@ function addressOfModel({ encoder, endpoint }) {
  */
 async function prepareEncoder() {
   if (!modelUrl || !recommender.local || encoder) return;
-  const { Encoder } = await import("./encoder.js");
-  encoder = Encoder.open(modelUrl, MODEL_CACHE, (url) => recommender.note(url));
+  recommender.note(modules.encoder.url);
+  const module = fetched(modules.encoder);
+  encoder = module.then((answer) => Encoder.open(answer, modelUrl, MODEL_CACHE, (url) => recommender.note(url)));
   try {
     await encoder;
   } catch (error) {
@@ -106,18 +116,13 @@ function flushLater() {
 }
 
 async function load() {
-  const url = new URL("./recsys.wasm", import.meta.url);
+  const answer = await fetched(modules.recsys);
   try {
-    await init({ module_or_path: url });
+    await init({ module_or_path: answer });
   } catch (error) {
-    throw named("Network", `${url.pathname} could not be loaded as WebAssembly: ${describe(error).message}`);
+    const { pathname } = new URL(modules.recsys.url);
+    throw named("Network", `${pathname} could not be loaded as WebAssembly: ${describe(error).message}`);
   }
-}
-
-function named(name, message) {
-  const error = new Error(message);
-  error.name = name;
-  return error;
 }
 
 /** What of a thrown value survives `postMessage` in every browser. */

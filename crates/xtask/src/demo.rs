@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: from nothing to a page.
 
 use crate::run::{exec, output, step};
-use crate::{setup, stamp, wasm};
+use crate::{integrity, setup, stamp, wasm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -128,6 +128,7 @@ fn assemble(demo: &Demo) -> Result<()> {
     wasm::fresh(&demo.site)?;
     link_tree(Path::new("www"), &demo.site)?;
     link_tree(Path::new("dist/pkg"), &demo.site.join("pkg"))?;
+    integrity::page(&demo.site)?;
     link_tree(&demo.bundle, &demo.site.join("bundle"))?;
     for folder in ["media", "thumbs", "previews"] {
         link_tree(&demo.world.join(folder), &demo.site.join(folder))?;

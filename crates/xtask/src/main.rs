@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod fuzz;
+mod integrity;
 mod run;
 mod setup;
 mod shim;

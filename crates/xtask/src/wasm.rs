@@ -1,7 +1,7 @@
 //! From crates to wasm modules: cargo, wasm-bindgen (as a library, pinned with the crate) and wasm-opt.
 
 use crate::run::{cargo, exec, step};
-use crate::{setup, shim, stamp};
+use crate::{integrity, setup, shim, stamp};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -178,6 +178,7 @@ fn browser(out: &Path) -> Result<()> {
     let scripts = [
         "web/js/index.js",
         "web/js/worker.js",
+        "web/js/fetched.js",
         "web/js/index.d.ts",
         "web-encoder/js/encoder.js",
     ];
@@ -185,7 +186,28 @@ fn browser(out: &Path) -> Result<()> {
         let name = script.file_name().unwrap_or_default();
         std::fs::copy(&script, out.join(name)).with_context(|| script.display().to_string())?;
     }
-    Ok(())
+    bundle(&out.join("worker.js"), None)?;
+    let loaded = integrity::of(out, &["encoder.wasm", "recsys.wasm", "worker.js"])?;
+    bundle(&out.join("index.js"), Some(&loaded))?;
+    for part in ["fetched.js", "encoder.js"] {
+        std::fs::remove_file(out.join(part))?;
+    }
+    integrity::list(out, loaded)
+}
+
+/// Puts a script and all that it imports into the script's own file. Where there are hashes, they are its `RECSYS_INTEGRITY`.
+fn bundle(script: &Path, hashes: Option<&integrity::Hashes>) -> Result<()> {
+    let mut command = Command::new("node_modules/.bin/esbuild");
+    command.arg(script).arg(format!("--outfile={}", script.display()));
+    command.args(["--bundle", "--allow-overwrite", "--format=esm", "--charset=utf8"]);
+    command.args(["--minify-whitespace", "--minify-syntax", "--log-level=warning"]);
+    if let Some(hashes) = hashes {
+        command.arg(format!(
+            "--define:RECSYS_INTEGRITY={}",
+            serde_json::to_string(hashes)?
+        ));
+    }
+    exec(&mut command)
 }
 
 /// Compiles a worker; `objects` are the classes of its Durable Objects.

@@ -135,6 +135,8 @@ test("what another tab knows is not written back after forget", async () => {
   try {
     const [one, other] = [await openedTab(context), await openedTab(context)];
     const clicked = [...(await visit(one)), ...(await visit(other))];
+    const { key } = JSON.parse(Object.fromEntries((await traces(one)).databases.recsys.viewer).state);
+    assert.match(key, /^[0-9a-f]{32}$/);
     await one.evaluate(() => rec.forget());
     const later = await other.evaluate(async () => {
       const { items } = await rec.recommend({ k: 5 });
@@ -144,6 +146,7 @@ test("what another tab knows is not written back after forget", async () => {
     const { viewer, actions } = (await traces(other)).databases.recsys;
     const state = JSON.parse(Object.fromEntries(viewer).state);
     assert.deepEqual(state.watched.map(({ id }) => id), [later]);
+    assert.notEqual(state.key, key, "the key that deals the arms is a new one");
     assert.deepEqual(actions.map(([, line]) => JSON.parse(line).item), [later]);
     for (const trace of [...clicked, WORDS]) assert.ok(!JSON.stringify([viewer, actions]).includes(trace), trace);
   } finally {

@@ -13,6 +13,8 @@
 /**
  * What may leave the browser.
  *
+ * - `history`: clicks and watches go to the site's server and are kept there under a random name. Not private. Off unless the
+ *   owner has turned `/v1/events` on and the viewer has picked it.
  * - `standard`: after a click, one request with the mean vector of the recent clicks. No ids. Not anonymous.
  * - `noised`: one cluster of the catalogue is fetched, by randomised response: local differential privacy, a report an
  *   epoch, until the budget is spent.
@@ -23,12 +25,12 @@
  * `noised` and `bucket` need a bundle with clusters (`recsys index --shards 16`). What each mode leaks was measured:
  * docs/privacy.md.
  */
-export type Mode = "standard" | "noised" | "bucket" | "local";
+export type Mode = "history" | "standard" | "noised" | "bucket" | "local";
 
 export interface OpenOptions {
   /** Origin of the site that serves `/v1/…` and `/bundle/…`, such as `location.origin`. */
   endpoint: string;
-  /** The modes that the site offers; `setMode` rejects others with `ModeForbids`. Default: all. */
+  /** The modes that the site offers; `setMode` rejects others with `ModeForbids`. Default: all but `history`. */
   offer?: Mode[];
   /**
    * The site's own choice of the mode to begin with; the first of `offer` where it is absent. Where the browser sends Global

@@ -67,17 +67,17 @@ function withDevice(options) {
   return { ...options, userFeatures: { device: deviceClass(), ...user } };
 }
 
-/** What a site may offer, the strictest last. */
-const MODES = ["standard", "noised", "bucket", "local"];
+/** What a site may offer, the strictest last; history only where it says so. */
+const MODES = ["history", "standard", "noised", "bucket", "local"];
 
 /**
  * The modes that the site offers.
  * @returns {string[]} the strictest last
  */
 function offered(options) {
-  const offer = options?.offer ?? MODES;
-  if (!Array.isArray(offer) || offer.length === 0 || !offer.every((mode) => MODES.includes(mode))) {
-    throw namedError("BadOption", `open: \`offer\` is ${JSON.stringify(offer)}; expected some of ${MODES.join(", ")}`);
+  const offer = options?.offer ?? MODES.slice(1);
+  if (!Array.isArray(offer) || offer.every((mode) => mode === "history") || !offer.every((mode) => MODES.includes(mode))) {
+    throw named("BadOption", `open: \`offer\` is ${JSON.stringify(offer)}; expected some of ${MODES.join(", ")}, not history alone`);
   }
   return MODES.filter((mode) => offer.includes(mode));
 }
@@ -87,7 +87,10 @@ const wantsPrivacy = () => navigator.globalPrivacyControl === true || navigator.
 
 /** The mode to begin with: what the viewer picked, else by the browser's signal the strictest, else the site's own. */
 function firstMode({ picked, mode }, offer) {
-  const asked = picked ?? (wantsPrivacy() ? offer.at(-1) : (mode ?? offer[0]));
+  const asked = picked ?? (wantsPrivacy() ? offer.at(-1) : (mode ?? offer.find((offered) => offered !== "history")));
+  if (asked === "history" && picked !== asked) {
+    throw named("ModeForbids", "history mode is for the viewer to pick: pass it as `picked`, or call `setMode`");
+  }
   // What is no mode at all is for Rust to refuse.
   if (MODES.includes(asked)) refuseUnless(offer, asked);
   return asked;
@@ -95,7 +98,7 @@ function firstMode({ picked, mode }, offer) {
 
 function refuseUnless(offer, mode) {
   if (offer.includes(mode)) return;
-  throw namedError("ModeForbids", `this site does not offer the mode "${mode}"; it offers ${offer.join(", ")}`);
+  throw named("ModeForbids", `this site does not offer the mode "${mode}"; it offers ${offer.join(", ")}`);
 }
 
 export class Recommender {

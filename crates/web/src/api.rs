@@ -4,7 +4,6 @@ use crate::failure::Failure;
 use crate::options::{self, Event, OpenOptions, RecommendOptions, SearchOptions};
 use crate::recommender;
 use crate::types::to_js;
-use recsys_core::privacy::Mode;
 use wasm_bindgen::prelude::*;
 
 /// One viewer's recommender. Calls must not overlap.
@@ -15,10 +14,10 @@ pub struct Recommender {
 
 #[wasm_bindgen]
 impl Recommender {
-    /// Whether words and pictures that are searched for stay here: in every mode but standard.
+    /// Whether candidates, words and pictures are searched for here.
     #[wasm_bindgen(getter)]
     pub fn local(&self) -> bool {
-        self.inner.mode() != Mode::Standard
+        self.inner.mode().searches_here()
     }
 
     /// Notes a GET that was made for everybody's sake, before it is made.

@@ -10,6 +10,7 @@ mod bundle;
 mod failure;
 mod fields;
 mod host;
+mod indexed_db;
 mod local;
 mod log;
 mod memory;

@@ -34,6 +34,8 @@ pub struct Memory {
     key: String,
     /// Arms that were counted as entered, and the outcomes counted in each: experiment, arm, clicks.
     pub entered: Vec<(String, String, u64)>,
+    /// The name of history mode at the server, once it was picked; 32 hexadecimal digits.
+    pub viewer: String,
     /// What noised mode reported, and its cost.
     pub ledger: Ledger,
     /// What bucket mode asked for in this epoch.
@@ -53,6 +55,7 @@ pub struct State {
     counts: StoredBatch,
     key: String,
     entered: Vec<(String, String, u64)>,
+    viewer: String,
     noised: Ledger,
     bucket: Memo,
 }
@@ -70,6 +73,7 @@ impl<'a> FromJson<'a> for State {
                 counts: fields.get_or("counts", StoredBatch::default())?,
                 key: fields.get_or("key", String::new())?,
                 entered: fields.get_or("entered", Vec::new())?,
+                viewer: fields.get_or("viewer", String::new())?,
                 noised: fields.get_or("noised", Ledger::default())?,
                 bucket: fields.get_or("bucket", Memo::default())?,
             })
@@ -99,6 +103,7 @@ impl Memory {
             counts: state.counts.into(),
             key: state.key,
             entered: state.entered,
+            viewer: state.viewer,
             ledger: state.noised,
             bucket: state.bucket,
         })
@@ -116,6 +121,7 @@ impl Memory {
             counts: StoredBatch::from(&self.counts),
             key: self.key.clone(),
             entered: self.entered.clone(),
+            viewer: self.viewer.clone(),
             noised: self.ledger.clone(),
             bucket: self.bucket.clone(),
         }

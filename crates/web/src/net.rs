@@ -151,13 +151,14 @@ impl Net {
         Candidates::parse(&bytes).map_err(Failure::bad_reply)
     }
 
-    /// Hands in counts; `words` says what they hold. The request outlives the page that makes it.
+    /// Hands in JSON at one of the paths that take something; `words` says what it holds. The request outlives the page that
+    /// makes it.
     ///
     /// # Errors
     /// `Network` or `Refused`.
-    pub async fn counts(&mut self, body: &str, words: &str) -> Result<(), Failure> {
+    pub async fn hand_in(&mut self, path: &str, body: &str, words: &str) -> Result<(), Failure> {
         let request = Request {
-            path: "/v1/aggregates",
+            path,
             body: Some(Body::Json(body)),
             words,
             limit_ms: ANSWER_MS,

@@ -5,12 +5,15 @@
 //! writes in one transaction, so that two tabs do not undo each other's clicks.
 
 use crate::failure::{Failure, Kind, thrown};
+use crate::indexed_db::{self, Thrown, names, result, stored};
 use crate::memory::Memory;
 use crate::types::to_json;
-use idb::event::DatabaseEvent;
-use idb::{Database, Factory, KeyRange, ObjectStoreParams, Transaction, TransactionMode, TransactionResult};
+use js_sys::Array;
 use recsys_core::json::Shown;
 use wasm_bindgen::JsValue;
+use web_sys::{
+    IdbDatabase, IdbKeyRange, IdbObjectStore, IdbObjectStoreParameters, IdbTransaction, IdbTransactionMode,
+};
 
 /// Version of the database's structure; the layout of the value has its own.
 const DATABASE_VERSION: u32 = 2;
@@ -75,12 +78,12 @@ pub enum Stored {
 
 /// An open transaction over the value. Between its calls nothing else may be awaited: IndexedDB would end it.
 pub struct Change {
-    transaction: Transaction,
+    transaction: IdbTransaction,
     connection: Connection,
 }
 
 /// A connection that ends with its last use; IndexedDB completes what was begun on it.
-struct Connection(Database);
+struct Connection(IdbDatabase);
 
 impl Drop for Connection {
     fn drop(&mut self) {
@@ -147,10 +150,7 @@ impl Store {
     pub async fn write(&self, change: Change, memory: &Memory, lines: &Lines) -> Result<(), Failure> {
         let text = to_json(&memory.to_state()).map_err(|error| self.failed(&thrown(&error)))?;
         let ended = change.write(&JsValue::from_str(&text), lines).await;
-        match ended.map_err(|error| self.failure(&error))? {
-            TransactionResult::Committed => Ok(()),
-            TransactionResult::Aborted => Err(self.failed("the browser took the change back")),
-        }
+        ended.map_err(|error| self.failure(&error))
     }
 
     /// Deletes the database.
@@ -158,26 +158,24 @@ impl Store {
     /// # Errors
     /// `Storage`.
     pub async fn delete(&self) -> Result<(), Failure> {
-        let delete = async { Factory::new()?.delete(&self.name)?.await };
-        delete.await.map_err(|error: idb::Error| self.failure(&error))
+        let deleted = indexed_db::delete(&self.name).await;
+        deleted.map_err(|error| self.failure(&error))
     }
 
-    async fn open(&self) -> Result<Change, idb::Error> {
-        let mut request = Factory::new()?.open(&self.name, Some(DATABASE_VERSION))?;
-        request.on_upgrade_needed(|event| {
-            // A failure here leaves the database without its object store; the transaction below then reports that.
-            let _ = event.database().map(|database| create(&database));
-        });
-        let connection = Connection(request.await?);
-        let transaction = connection.0.transaction(&stores(), TransactionMode::ReadWrite)?;
+    async fn open(&self) -> Result<Change, Thrown> {
+        let connection = Connection(indexed_db::open(&self.name, DATABASE_VERSION, create).await?);
+        let mode = IdbTransactionMode::Readwrite;
+        let transaction = connection
+            .0
+            .transaction_with_str_sequence_and_mode(&names(&stores()), mode)?;
         Ok(Change {
             transaction,
             connection,
         })
     }
 
-    fn failure(&self, error: &idb::Error) -> Failure {
-        self.failed(&reason(error))
+    fn failure(&self, error: &Thrown) -> Failure {
+        self.failed(&thrown(error))
     }
 
     fn failed(&self, reason: &str) -> Failure {
@@ -193,40 +191,17 @@ impl Store {
     }
 }
 
-/// The browser's own words, where the calls that are made here have some; idb's for every call there is are long.
-fn reason(error: &idb::Error) -> String {
-    use idb::Error as E;
-    match error {
-        E::IndexedDbNotFound(thrown_by)
-        | E::IndexedDbOpenFailed(thrown_by)
-        | E::IndexedDbDeleteFailed(thrown_by)
-        | E::TransactionOpenFailed(thrown_by)
-        | E::TransactionAbortError(thrown_by)
-        | E::TransactionCommitError(thrown_by)
-        | E::ObjectStoreNotFound(thrown_by)
-        | E::AddFailed(thrown_by)
-        | E::ClearFailed(thrown_by)
-        | E::CountFailed(thrown_by)
-        | E::DeleteFailed(thrown_by)
-        | E::GetFailed(thrown_by)
-        | E::GetAllFailed(thrown_by)
-        | E::GetAllKeysFailed(thrown_by)
-        | E::UpdateFailed(thrown_by) => thrown(thrown_by),
-        E::DomException(exception) => exception.message(),
-        _ => "the browser's store failed without a reason".to_owned(),
-    }
-}
-
 /// Makes the object stores that an older version has not.
-fn create(database: &Database) {
-    let old = database.store_names();
+fn create(database: &IdbDatabase) -> Result<(), Thrown> {
+    let old = database.object_store_names();
     for name in stores() {
-        let mut params = ObjectStoreParams::new();
-        params.auto_increment(name != OBJECT_STORE);
-        if !old.iter().any(|old| old == name) {
-            let _ = database.create_object_store(name, params);
+        if !old.contains(name) {
+            let params = IdbObjectStoreParameters::new();
+            params.set_auto_increment(name != OBJECT_STORE);
+            database.create_object_store_with_optional_parameters(name, &params)?;
         }
     }
+    Ok(())
 }
 
 /// Names of the object stores.
@@ -236,66 +211,60 @@ fn stores() -> [&'static str; 3] {
 }
 
 impl Change {
-    async fn lines(&self) -> Result<Vec<String>, idb::Error> {
+    fn object_store(&self, name: &str) -> Result<IdbObjectStore, Thrown> {
+        self.transaction.object_store(name)
+    }
+
+    async fn lines(&self) -> Result<Vec<String>, Thrown> {
         let mut lines = Vec::new();
         for log in Log::ALL {
-            let store = self.transaction.object_store(log.name())?;
-            let all = store.get_all(None, None)?.await?;
-            lines.extend(all.iter().filter_map(JsValue::as_string));
+            let all = result(&self.object_store(log.name())?.get_all()?).await?;
+            lines.extend(Array::from(&all).iter().filter_map(|line| line.as_string()));
         }
         Ok(lines)
     }
 
-    async fn read(&self) -> Result<Stored, idb::Error> {
-        let found = self
-            .transaction
-            .object_store(OBJECT_STORE)?
-            .get(JsValue::from_str(KEY))?
-            .await?;
-        Ok(match found {
-            None => Stored::Nothing,
-            Some(value) => match Memory::from_json(&value.as_string().unwrap_or_default()) {
-                Ok(memory) => Stored::Memory(Box::new(memory)),
-                Err(why) => Stored::Unreadable(why),
-            },
+    async fn read(&self) -> Result<Stored, Thrown> {
+        let found = result(&self.object_store(OBJECT_STORE)?.get(&JsValue::from_str(KEY))?).await?;
+        if found.is_undefined() {
+            return Ok(Stored::Nothing);
+        }
+        Ok(match Memory::from_json(&found.as_string().unwrap_or_default()) {
+            Ok(memory) => Stored::Memory(Box::new(memory)),
+            Err(why) => Stored::Unreadable(why),
         })
     }
 
-    async fn raise(self, name: &str, number: u64) -> Result<u64, idb::Error> {
+    async fn raise(self, name: &str, number: u64) -> Result<u64, Thrown> {
         let key = JsValue::from_str(name);
-        let store = self.transaction.object_store(OBJECT_STORE)?;
-        let found = store.get(key.clone())?.await?.and_then(|value| value.as_string());
+        let store = self.object_store(OBJECT_STORE)?;
+        let found = result(&store.get(&key)?).await?.as_string();
         let found = found.and_then(|text| text.parse().ok()).unwrap_or(0);
         if found >= number {
             return Ok(found);
         }
         // As a text, for JavaScript's numbers are exact up to 2^53 alone.
-        let value = JsValue::from_str(&number.to_string());
-        store.put(&value, Some(&key))?.await?;
-        self.transaction.await?;
+        store.put_with_key(&JsValue::from_str(&number.to_string()), &key)?;
+        stored(&self.transaction).await?;
         Ok(number)
     }
 
-    async fn write(self, value: &JsValue, lines: &Lines) -> Result<TransactionResult, idb::Error> {
-        let Self {
-            transaction,
-            connection,
-        } = self;
-        let store = transaction.object_store(OBJECT_STORE)?;
-        store.put(value, Some(&JsValue::from_str(KEY)))?.await?;
-        let store = transaction.object_store(lines.log.name())?;
-        let mut newest = 0.0;
+    /// Nothing is awaited but the end: what is asked of a transaction is done in order.
+    async fn write(self, value: &JsValue, lines: &Lines) -> Result<(), Thrown> {
+        let store = self.object_store(OBJECT_STORE)?;
+        store.put_with_key(value, &JsValue::from_str(KEY))?;
+        let store = self.object_store(lines.log.name())?;
+        let mut newest = None;
         for line in &lines.lines {
-            let key = store.add(&JsValue::from_str(line), None)?.await?;
-            newest = key.as_f64().unwrap_or_default();
+            newest = Some(store.add(&JsValue::from_str(line))?);
         }
-        // Keys count up without gaps.
-        if newest > MAX_LINES {
-            let old = KeyRange::upper_bound(&JsValue::from_f64(newest - MAX_LINES), None)?;
-            store.delete(old)?.await?;
+        if let Some(newest) = newest {
+            // Keys count up without gaps.
+            let old = result(&newest).await?.as_f64().unwrap_or_default() - MAX_LINES;
+            store.delete(&IdbKeyRange::upper_bound(&JsValue::from_f64(old))?.into())?;
         }
-        let ended = transaction.await;
-        drop(connection);
-        ended
+        stored(&self.transaction).await?;
+        drop(self.connection);
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bucket;
 mod clusters;
+pub mod history;
 pub mod local;
 mod memo;
 pub mod noised;
@@ -25,6 +26,8 @@ pub enum Mode {
     /// The mean vector of the recent clicks is sent; see [`standard`].
     #[default]
     Standard,
+    /// The clicks are kept by the server; see [`history`].
+    History,
     /// The number of one cluster is sent, by randomised response; see [`noised`].
     Noised,
     /// Whole clusters are fetched, the true one among dummies; see [`bucket`].
@@ -39,21 +42,34 @@ pub enum Mode {
 pub struct ModeError(String);
 
 /// What names a mode.
-pub const NAMES: &str = "\"standard\", \"noised\", \"bucket\" or \"local\"";
+pub const NAMES: &str = "\"history\", \"standard\", \"noised\", \"bucket\" or \"local\"";
 
 impl Mode {
     /// Every mode, the strictest last.
-    pub const ALL: [Self; 4] = [Self::Standard, Self::Noised, Self::Bucket, Self::Local];
+    pub const ALL: [Self; 5] = [
+        Self::History,
+        Self::Standard,
+        Self::Noised,
+        Self::Bucket,
+        Self::Local,
+    ];
 
     /// The name in options, reports and addresses.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",
+            Self::History => "history",
             Self::Noised => "noised",
             Self::Bucket => "bucket",
             Self::Local => "local",
         }
+    }
+
+    /// Whether candidates are searched for in the browser.
+    #[must_use]
+    pub const fn searches_here(self) -> bool {
+        !matches!(self, Self::History | Self::Standard)
     }
 
     /// What the mode promises the viewer, and what it does not.
@@ -61,6 +77,7 @@ impl Mode {
     pub const fn claim(self) -> &'static str {
         match self {
             Self::Standard => standard::CLAIM,
+            Self::History => history::CLAIM,
             Self::Noised => noised::CLAIM,
             Self::Bucket => bucket::CLAIM,
             Self::Local => local::CLAIM,

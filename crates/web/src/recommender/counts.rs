@@ -6,11 +6,12 @@ use crate::failure::{Failure, Kind};
 use crate::host::warn;
 use crate::store::Lines;
 use crate::types::to_json;
+use recsys_core::privacy::Mode;
 
 impl Recommender {
-    /// Whether events are counted: never in local mode.
-    pub(super) const fn counting(&self) -> bool {
-        self.aggregates && self.local.is_none()
+    /// Whether events are counted: in standard mode only.
+    pub(super) fn counting(&self) -> bool {
+        self.aggregates && self.mode == Mode::Standard
     }
 
     /// Sends the counts that wait, where that is allowed. They leave the store before they are sent, so that no two tabs
@@ -35,7 +36,7 @@ impl Recommender {
             return Ok(());
         }
         let body = to_json(&batch).map_err(|error| Failure::bad_reply(crate::failure::thrown(&error)))?;
-        match self.net.counts(&body, &words(&batch)).await {
+        match self.net.hand_in("/v1/aggregates", &body, &words(&batch)).await {
             Ok(()) => Ok(()),
             Err(failure) if failure.is(Kind::Refused) => {
                 self.aggregates = false;

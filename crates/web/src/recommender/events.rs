@@ -9,6 +9,7 @@ use crate::types::Item;
 use recsys_core::candidates::Candidate;
 use recsys_core::catalogue::ItemId;
 use recsys_core::events::{Entry, LONG_WATCH_SECONDS};
+use recsys_core::privacy::Mode;
 use recsys_core::segment::Conditions;
 use recsys_core::session::Click;
 use recsys_core::vector::UnitVector;
@@ -27,7 +28,11 @@ impl Recommender {
             Event::Search(query) => Ok(self.search_for(ts, query)),
             Event::Impression(items, request) => self.impressions(items, request.as_deref()),
         };
-        self.save(begun, &lines?).await
+        let saved = self.save(begun, &lines?).await;
+        if self.mode == Mode::History {
+            self.send_event(ts, &event).await;
+        }
+        saved
     }
 
     fn click(&mut self, ts: i64, id: &ItemId, request: Option<&str>) -> Result<Lines, Failure> {
@@ -170,6 +175,7 @@ impl Recommender {
             Err(failure) => Err(failure),
         };
         self.unsaved = saved.is_err();
+        self.stored |= saved.is_ok();
         saved
     }
 }

@@ -2,6 +2,7 @@
 
 mod counts;
 mod events;
+mod history;
 mod modes;
 mod slates;
 
@@ -15,7 +16,7 @@ use crate::net::Net;
 use crate::options::{Declared, OpenOptions, PrivacyTerms};
 use crate::recent::Recent;
 use crate::sent::SentLog;
-use crate::store::{Store, Stored};
+use crate::store::{Lines, Store, Stored};
 use crate::trust::Trust;
 use crate::types::{Sheet, Sprite};
 use recsys_core::aggregates::Batch;
@@ -32,6 +33,8 @@ pub struct Recommender {
     memory: Memory,
     /// The memory has events that the store has not, because writing failed.
     unsaved: bool,
+    /// The store has had this memory: where it is empty later, the viewer was forgotten elsewhere.
+    stored: bool,
     /// Unreadable stored data was reported.
     warned: bool,
     declared: Declared,
@@ -52,6 +55,8 @@ pub struct Recommender {
     aggregates: bool,
     /// Counts that left the store and were not taken by the server.
     unsent: Option<Batch>,
+    /// Events that the server's history still has to take, as JSON.
+    events: Vec<String>,
 }
 
 impl Recommender {
@@ -68,6 +73,7 @@ impl Recommender {
             store: Store::new(options.database),
             memory: Memory::default(),
             unsaved: false,
+            stored: false,
             warned: false,
             declared: options.declared,
             bundle: Err("not fetched yet".to_owned()),
@@ -80,15 +86,16 @@ impl Recommender {
             last_ms: 0,
             aggregates: options.aggregates,
             unsent: None,
+            events: Vec::new(),
         };
         match recommender.store.read().await {
             Ok(stored) => recommender.adopt(stored),
             Err(failure) => warn(&failure.message),
         }
-        match options.mode {
-            Mode::Standard => recommender.fetch_bundle().await,
-            mode => recommender.enter(mode).await?,
+        if !options.mode.searches_here() {
+            recommender.fetch_bundle().await;
         }
+        recommender.set_mode(options.mode).await?;
         Ok(recommender)
     }
 
@@ -127,20 +134,38 @@ impl Recommender {
         self.net.sent.note("GET", url, ("", 0), words);
     }
 
-    /// Deletes all that is known of the viewer.
+    /// Deletes all that is known of the viewer, here and in the server's history.
     ///
     /// # Errors
-    /// `Storage`: memory is empty all the same.
+    /// `Storage`: memory is empty all the same. `Network`, `Refused`: the server's history is left, and its name, so that this
+    /// can be tried again.
     pub async fn forget(&mut self) -> Result<(), Failure> {
+        let erased = self.erase_history().await;
+        let viewer = match &erased {
+            Ok(()) => String::new(),
+            Err(_) => std::mem::take(&mut self.memory.viewer),
+        };
         self.memory = Memory::default();
+        self.memory.viewer = viewer;
+        self.stored = false;
         self.recent.clear();
         self.shown.clear();
         self.unsent = None;
+        self.events.clear();
         self.net.sent.clear();
         // Should the deletion fail, the next event overwrites what is left.
         self.unsaved = true;
         self.store.delete().await?;
+        if erased.is_err() {
+            let begun = self.begin().await;
+            self.save(begun, &Lines::none()).await?;
+            return erased;
+        }
         self.unsaved = false;
+        // The next event is somebody new's.
+        if self.mode == Mode::History {
+            self.mode = Mode::Standard;
+        }
         Ok(())
     }
 
@@ -222,9 +247,16 @@ impl Recommender {
     /// Replaces the memory by what the store has.
     fn adopt(&mut self, stored: Stored) {
         match stored {
-            // Nothing was stored yet, the key neither.
+            // Forgotten in another tab, or nothing was stored yet, the key neither.
+            Stored::Nothing if self.stored => {
+                self.memory = Memory::default();
+                self.stored = false;
+            }
             Stored::Nothing => self.memory = self.memory.anew(),
-            Stored::Memory(memory) => self.memory = *memory,
+            Stored::Memory(memory) => {
+                self.memory = *memory;
+                self.stored = true;
+            }
             Stored::Unreadable(why) if !self.warned => {
                 self.warned = true;
                 warn(&format!(

@@ -36,7 +36,10 @@ impl Recommender {
     pub async fn set_mode(&mut self, mode: Mode) -> Result<(), Failure> {
         match mode {
             same if same == self.mode => Ok(()),
-            Mode::Standard => {
+            Mode::Standard | Mode::History => {
+                if mode == Mode::History {
+                    self.enter_history().await?;
+                }
                 self.mode = mode;
                 self.local = None;
                 Ok(())
@@ -45,7 +48,7 @@ impl Recommender {
         }
     }
 
-    /// Fetches what everybody fetches in a mode other than standard.
+    /// Fetches what everybody fetches in a mode that searches here.
     pub(super) async fn enter(&mut self, mode: Mode) -> Result<(), Failure> {
         let in_part = mode != Mode::Local;
         let (bundle, local) = Local::fetch(&mut self.net, &self.trust, in_part).await?;

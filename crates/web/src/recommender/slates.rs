@@ -14,7 +14,7 @@ use recsys_core::catalogue::ItemId;
 use recsys_core::experiments::Treatment;
 use recsys_core::features::UserFeatures;
 use recsys_core::items::dictionaries::List;
-use recsys_core::privacy::{Mode, standard};
+use recsys_core::privacy::{Mode, history, standard};
 use recsys_core::segment::Conditions;
 use recsys_core::session::{SeenSet, WINDOW};
 
@@ -28,7 +28,9 @@ impl Recommender {
         let RecommendOptions { k, filter } = options;
         let query = self.memory.session.query(WINDOW);
         let asked = match (self.mode(), &query, &filter) {
-            (Mode::Standard, _, filter) => Some(filter.as_ref().map(|(text, _)| text.as_str())),
+            (Mode::Standard | Mode::History, _, filter) => {
+                Some(filter.as_ref().map(|(text, _)| text.as_str()))
+            }
             // The request for popular videos is the same for everybody.
             (Mode::Noised | Mode::Bucket, None, None) => Some(None),
             _ => None,
@@ -129,7 +131,7 @@ impl Recommender {
         self.context(candidates).explain(candidates, index, id)
     }
 
-    /// Standard mode: asks the server unless the last answer still holds. Gives the reason where older candidates have
+    /// Asks the server unless the last answer still holds. Gives the reason where older candidates have
     /// to do.
     async fn ask(&mut self, filter: Option<&str>) -> Result<Option<String>, Failure> {
         if self.bundle.is_err() {
@@ -137,17 +139,28 @@ impl Recommender {
         }
         let session = &self.memory.session;
         let query = session.query(WINDOW);
-        let body = standard::request_body(query.as_deref(), standard::CANDIDATES, filter);
-        if self.recent.answers(&body) {
+        let (body, words) = match (self.mode, &query) {
+            (Mode::History, _) => (
+                history::request_body(&self.memory.viewer, standard::CANDIDATES, filter),
+                "your random name, by which the server finds your clicks; not private".to_owned(),
+            ),
+            (_, query) => (
+                standard::request_body(query.as_deref(), standard::CANDIDATES, filter),
+                standard::request_words(session.recent(WINDOW).len(), query.as_ref().map_or(0, Vec::len)),
+            ),
+        };
+        // The server's answer depends on clicks that the body does not show.
+        let newest = session.clicks().last().map_or(0, |click| click.ts_ms);
+        let answered = match self.mode {
+            Mode::History => format!("{body}{newest}"),
+            _ => body.clone(),
+        };
+        if self.recent.answers(&answered) {
             return Ok(None);
         }
-        let words = match &query {
-            Some(query) => standard::request_words(session.recent(WINDOW).len(), query.len()),
-            None => standard::request_words(0, 0),
-        };
         match self.net.candidates("/v1/recs", &body, &words).await {
             Ok(candidates) => {
-                self.accept(Purpose::Recommend(Some(body)), candidates).await;
+                self.accept(Purpose::Recommend(Some(answered)), candidates).await;
                 Ok(None)
             }
             // Older candidates need not fit the filter.

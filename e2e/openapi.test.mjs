@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import Ajv from "ajv/dist/2020.js";
-import { siteFromEnvironment, startSite } from "./server.mjs";
+import { siteFromEnvironment, startSite, withRateLimit, withinOneMinute } from "./server.mjs";
 
 const MEMORY_BUDGET = 96 * 1024 * 1024;
 
@@ -58,12 +58,57 @@ test("refusals match the schema of problems", async () => {
 
 test("every path that the document names answers, and with no other method", async () => {
   for (const [path, operations] of Object.entries(api.paths)) {
-    for (const method of ["GET", "POST", "PUT", "DELETE"]) {
+    for (const method of ["GET", "POST", "PUT", "DELETE", "OPTIONS"]) {
       const response = await fetch(server.url + path, { method });
       await response.arrayBuffer();
       const known = method.toLowerCase() in operations;
       assert.equal(response.status !== 405 && response.status !== 404, known, `${method} ${path}: ${response.status}`);
     }
+  }
+});
+
+const resolved = (value) =>
+  value?.$ref ? resolved(value.$ref.slice(2).split("/").reduce((part, name) => part[name], api)) : value;
+
+/** Holds an answer's headers to those that the document has for it. */
+function assertHeaders(path, method, { status, headers }) {
+  const operation = resolved(api.paths[path][method]);
+  const response = resolved(operation.responses[status] ?? operation.responses.default);
+  const known = Object.entries(response.headers);
+  assert.ok(known.length >= 3, `${method} ${path} ${status}`);
+  for (const [name, reference] of known) {
+    const { required, schema } = resolved(reference);
+    const value = headers.get(name);
+    assert.ok(value === null ? !required : schemas.validate(schema, value), `${method} ${path} ${status}: ${name} is ${value}`);
+  }
+  assert.equal(headers.get("set-cookie"), null);
+}
+
+test("every answer has the headers that the document names, refusals too", async () => {
+  const limited = await startSite({
+    site: siteFromEnvironment(),
+    encoder: "unbound",
+    aggregates: { token: "the token of the owner" },
+    change: withRateLimit(3),
+  });
+  const headers = { "content-type": "application/json", authorization: "Bearer the token of the owner" };
+  try {
+    for (const [path, operations] of Object.entries(api.paths)) {
+      const statuses = new Set();
+      await withinOneMinute();
+      for (const method of Object.keys(operations)) {
+        const query = path === "/v1/search" && method === "get" ? "?q=" : "";
+        for (const body of method === "post" ? ["{}", "{broken", "{}", "{}"] : [undefined]) {
+          const response = await fetch(limited.url + path + query, { method: method.toUpperCase(), body, headers });
+          await response.arrayBuffer();
+          assertHeaders(path, method, response);
+          statuses.add(response.status);
+        }
+      }
+      assert.equal(statuses.has(429), "post" in operations, `${path}: ${[...statuses]}`);
+    }
+  } finally {
+    await limited.dispose();
   }
 });
 

@@ -3,6 +3,7 @@
 import { existsSync, statSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 process.env.WRANGLER_SEND_METRICS ??= "false";
@@ -59,6 +60,29 @@ function behindBinding(worker) {
   return () => new Response("the encoder is down", { status: 500 });
 }
 
+/** Miniflare's own lines, to where the runtime's go. */
+class Printed extends Log {
+  #print;
+
+  constructor(print) {
+    super(LogLevel.WARN);
+    this.#print = print;
+  }
+
+  log(message) {
+    this.#print(Buffer.from(`${message}\n`));
+  }
+}
+
+/** Waits, where the minute that Miniflare's rate limits count in ends sooner than `ms` from now, for the next one. */
+export async function withinOneMinute(ms = 5_000) {
+  const left = 60_000 - (Date.now() % 60_000);
+  if (left < ms) await pause(left + 50);
+}
+
+/** What wrangler.toml says in comments: a rate limit. */
+export const withRateLimit = (limit) => (worker) => ({ ...worker, ratelimits: { RATE_LIMIT: { simple: { limit, period: 60 } } } });
+
 /** What wrangler.toml says in comments: aggregates turned on. */
 function withAggregates(worker, { token }) {
   return {
@@ -73,19 +97,21 @@ function withBucket(worker, { name, folder }) {
   return { worker: { ...worker, r2Buckets: { BUNDLE: name } }, persist: { r2Persist: path.join(folder, "v3/r2") } };
 }
 
+/** Standard output is for the caller's own lines. */
+const toStandardError = (bytes) => process.stderr.write(bytes);
+
 /** Starts one worker on a loopback port. */
-async function start(worker, port = 0, persist = {}) {
+async function start(worker, port = 0, persist = {}, print = toStandardError) {
   const miniflare = new Miniflare({
     workers: [worker],
     ...persist,
     host: "127.0.0.1",
     port,
     cf: false,
-    log: new Log(LogLevel.WARN),
-    // Standard output is for the caller's own lines.
+    log: new Printed(print),
     handleRuntimeStdio(stdout, stderr) {
-      stdout.on("data", (bytes) => process.stderr.write(bytes));
-      stderr.on("data", (bytes) => process.stderr.write(bytes));
+      stdout.on("data", print);
+      stderr.on("data", print);
     },
   });
   try {
@@ -103,17 +129,19 @@ async function start(worker, port = 0, persist = {}) {
  * @param {Record<string, string>} [options.vars] variables
  * @param {Record<string, unknown>} [options.services] what stands behind other service bindings, as Miniflare has it
  * @param {(request: Request) => Response | Promise<Response>} [options.assets] answers for the static files
+ * @param {(bytes: Uint8Array) => void} [options.print] takes what is printed, which else goes to standard error
  * @returns {Promise<{url: string, dispose: () => Promise<void>}>}
  */
-export async function startWorker({ site, vars = {}, services = {}, assets }) {
+export async function startWorker({ site, vars = {}, services = {}, assets, print }) {
   const { serviceBindings, assets: _, bindings, ...worker } = workerFrom("wrangler.toml", checkedSite(site));
   const { [ENCODER_BINDING]: __, ...others } = serviceBindings;
-  const started = await start({
+  const options = {
     ...worker,
     bindings: { ...bindings, ...vars },
     ...(assets ? {} : { assets: _ }),
     serviceBindings: { ...others, ...services, ...(assets && { ASSETS: answering(assets) }) },
-  });
+  };
+  const started = await start(options, 0, {}, print);
   return { url: started.url.origin, dispose: started.dispose };
 }
 
@@ -154,31 +182,35 @@ function answering(serve) {
  * @param {number} [options.port] 0 picks a free one
  * @param {"ready"|"failing"|"unbound"|{text: {url: URL}, image: {url: URL}}} [options.encoder] what answers behind the encoder's
  *   service binding; two workers of {@link startEncoder}, each for its own, are not disposed of
- * @param {{token?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory
+ * @param {{token?: string, folder?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory or in a folder
  * @param {{name: string, folder: string}} [options.bucket] the bundle comes from this bucket of a local R2
  * @param {string} [options.cache] folder that the data centre's cache is kept in
  * @param {Record<string, string>} [options.vars] variables of the worker
+ * @param {(worker: object) => object} [options.change] changes the worker's settings, as Miniflare has them
+ * @param {(bytes: Uint8Array) => void} [options.print] takes what is printed, which else goes to standard error
  * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch,
  *   bucket: () => Promise<import("miniflare").R2Bucket>}>} `url` has no slash at its end; `askEncoder` takes a path and
  *   reaches the encoder's worker, which the site itself does not expose; `bucket` is what `options.bucket` names
  */
-export async function startSite({ site, port = 0, encoder = "ready", aggregates, bucket, cache, vars }) {
+export async function startSite(options) {
+  const { site, port = 0, encoder = "ready", aggregates, bucket, cache, vars, change = (worker) => worker, print } = options;
   const plain = workerFrom("wrangler.toml", checkedSite(site));
   const counting = aggregates ? withAggregates(plain, aggregates) : plain;
   const stored = bucket ? withBucket(counting, bucket) : { worker: counting };
-  const recs = { ...stored.worker, bindings: { ...stored.worker.bindings, ...vars } };
-  const persist = { ...stored.persist, ...(cache && { cachePersist: cache }) };
+  const recs = change({ ...stored.worker, bindings: { ...stored.worker.bindings, ...vars } });
+  const sums = aggregates?.folder && { durableObjectsPersist: aggregates.folder };
+  const persist = { ...stored.persist, ...(cache && { cachePersist: cache }), ...sums };
   const started = [];
   const dispose = async () => {
     for (const worker of started.reverse()) await worker.dispose();
   };
   try {
-    if (encoder === "ready") started.push(await start(workerFrom("wrangler.encoder.toml"), 0));
+    if (encoder === "ready") started.push(await start(workerFrom("wrangler.encoder.toml"), 0, {}, print));
     const [encoderWorker] = started;
     const { [ENCODER_BINDING]: _, ...others } = recs.serviceBindings;
     if (encoder !== "unbound") others[ENCODER_BINDING] = behindBinding(encoderWorker ?? encoder.text);
     if (encoder.image) others[PICTURES_BINDING] = behindBinding(encoder.image);
-    started.push(await start({ ...recs, serviceBindings: others }, port, persist));
+    started.push(await start({ ...recs, serviceBindings: others }, port, persist, print));
     return {
       url: started.at(-1).url.origin,
       dispose,

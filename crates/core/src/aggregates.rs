@@ -4,7 +4,7 @@
 //! a batch, summed over all of them: [`parse_line`].
 
 use crate::catalogue::ItemId;
-use crate::json::{FromJson, Json, JsonError, Shown};
+use crate::json::{FromJson, Json, JsonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -63,21 +63,71 @@ pub struct ArmCounts {
 }
 
 /// Counts of one browser since it last sent some.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Batch {
     /// One row a video.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemCounts>,
     /// One row an ordered pair.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<PairCount>,
     /// One row an arm.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arms: Vec<ArmCounts>,
 }
 
-/// Why a batch is refused.
+impl<'a> FromJson<'a> for ItemCounts {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.strict_object(&["item", "impressions", "clicks"], |fields| {
+            Ok(Self {
+                item: fields.get("item")?,
+                impressions: fields.get_or("impressions", 0)?,
+                clicks: fields.get_or("clicks", 0)?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for PairCount {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.strict_object(&["item", "with", "count"], |fields| {
+            Ok(Self {
+                item: fields.get("item")?,
+                with: fields.get("with")?,
+                count: fields.get("count")?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for ArmCounts {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["experiment", "arm", "exposures", "outcomes", "sumSquares"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                experiment: fields.get("experiment")?,
+                arm: fields.get("arm")?,
+                exposures: fields.get_or("exposures", 0)?,
+                outcomes: fields.get_or("outcomes", 0)?,
+                sum_squares: fields.get("sumSquares")?,
+            })
+        })
+    }
+}
+
+impl<'a> FromJson<'a> for Batch {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.strict_object(&["items", "pairs", "arms"], |fields| {
+            Ok(Self {
+                items: fields.get_or("items", Vec::new())?,
+                pairs: fields.get_or("pairs", Vec::new())?,
+                arms: fields.get_or("arms", Vec::new())?,
+            })
+        })
+    }
+}
+
+/// Why a batch is refused. Nothing that stands in the batch is quoted.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BatchError {
     /// More than [`MAX_ROWS`].
@@ -87,7 +137,7 @@ pub enum BatchError {
     #[error("a batch has no rows; expected `items`, `pairs` or `arms`")]
     Empty,
     /// A count that one browser cannot have reached.
-    #[error("`{list}`, row {row}: `{field}` is {found}; expected 0 to {most}")]
+    #[error("`{list}`, row {row}: `{field}`: expected 0 to {most}, found more")]
     Count {
         /// List.
         list: &'static str,
@@ -95,8 +145,6 @@ pub enum BatchError {
         row: usize,
         /// Field.
         field: &'static str,
-        /// Its value.
-        found: u64,
         /// The most that is allowed.
         most: u64,
     },
@@ -105,17 +153,16 @@ pub enum BatchError {
     Pair(usize),
     /// A name that is none.
     #[error(
-        "`arms`, row {row}: `{field}` is {}; expected 1 to {MAX_NAME_BYTES} letters, digits, dots, hyphens or \
-         underscores",
-        Shown::from(.found)
+        "`arms`, row {row}: `{field}`: expected 1 to {MAX_NAME_BYTES} letters, digits, dots, hyphens or underscores, found \
+         another text of {bytes} bytes"
     )]
     Name {
         /// Place in the list, from 0.
         row: usize,
         /// Field.
         field: &'static str,
-        /// Its value, cut short.
-        found: String,
+        /// Length of its value, in bytes.
+        bytes: usize,
     },
 }
 
@@ -317,7 +364,6 @@ fn within(
         list,
         row,
         field,
-        found,
         most,
     })
 }
@@ -326,8 +372,8 @@ fn name(row: usize, field: &'static str, name: &str) -> Result<(), BatchError> {
     if is_name(name) {
         return Ok(());
     }
-    let found = name.chars().take(MAX_NAME_BYTES).collect();
-    Err(BatchError::Name { row, field, found })
+    let bytes = name.len();
+    Err(BatchError::Name { row, field, bytes })
 }
 
 /// Whether a text can name an experiment or an arm.
@@ -366,118 +412,4 @@ pub fn parse_line(line: &str) -> Result<Line, LineError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(id: &str) -> ItemId {
-        ItemId::new(id).unwrap()
-    }
-
-    fn parsed(body: &str) -> Result<Batch, String> {
-        let batch: Batch = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        batch.check().map(|()| batch).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_browsers_counts_read_back_as_they_were() {
-        let (a, b) = (id("a"), id("b"));
-        let mut batch = Batch::default();
-        batch.exposure("list", "control");
-        for item in [&a, &b, &b] {
-            batch.impression(item);
-        }
-        batch.click(&a, None);
-        batch.click(&b, Some(&a));
-        batch.click(&b, Some(&b));
-        for before in 0..3 {
-            batch.outcome("list", "control", before);
-        }
-        let body = serde_json::to_string(&batch).unwrap();
-        assert_eq!(
-            body,
-            r#"{"items":[{"item":"a","impressions":1,"clicks":1},{"item":"b","impressions":2,"clicks":2}],"pairs":[{"item":"a","with":"b","count":1}],"arms":[{"experiment":"list","arm":"control","exposures":1,"outcomes":3,"sumSquares":9}]}"#
-        );
-        assert_eq!(parsed(&body).unwrap(), batch);
-        let stored = serde_json::to_string(&StoredBatch::from(&batch)).unwrap();
-        let read: StoredBatch = crate::json::read(&stored).unwrap();
-        assert_eq!(Batch::from(read), batch);
-    }
-
-    #[test]
-    fn a_browser_never_makes_a_batch_that_is_refused() {
-        let mut batch = Batch::default();
-        let ids: Vec<ItemId> = (0..2 * MAX_ROWS).map(|i| id(&i.to_string())).collect();
-        for pair in ids.windows(2) {
-            batch.impression(&pair[0]);
-            batch.click(&pair[1], Some(&pair[0]));
-        }
-        for before in 0..2 * MAX_COUNT {
-            batch.impression(&ids[0]);
-            batch.exposure("e", "a");
-            batch.outcome("e", "a", before);
-        }
-        assert_eq!(batch.rows(), MAX_ROWS);
-        batch.check().unwrap();
-    }
-
-    #[test]
-    fn bad_batches_say_what_is_wrong() {
-        let many = format!(
-            r#"{{"items":[{}]}}"#,
-            vec![r#"{"item":"a","clicks":1}"#; MAX_ROWS + 1].join(",")
-        );
-        let cases = [
-            ("{}", "no rows"),
-            (many.as_str(), "501 rows"),
-            (
-                r#"{"items":[{"item":"a","viewer":"x"}]}"#,
-                "unknown field `viewer`",
-            ),
-            (r#"{"items":[{"item":"","clicks":1}]}"#, "an item id is empty"),
-            (
-                r#"{"items":[{"item":"a","clicks":1001}]}"#,
-                "`clicks` is 1001; expected 0 to 1000",
-            ),
-            (r#"{"items":[{"item":"a","clicks":-1}]}"#, "invalid value"),
-            (r#"{"items":[{"item":"a","clicks":1.5}]}"#, "invalid type"),
-            (
-                r#"{"pairs":[{"item":"a","with":"a","count":1}]}"#,
-                "the same video",
-            ),
-            (r#"{"pairs":[{"item":"a","with":"b"}]}"#, "missing field `count`"),
-            (r#"{"arms":[{"experiment":"e","arm":"a b"}]}"#, "`arm` is \"a b\""),
-            (
-                r#"{"arms":[{"experiment":"","arm":"a"}]}"#,
-                "`experiment` is \"\"",
-            ),
-            (
-                r#"{"arms":[{"experiment":"e","arm":"a","outcomes":1,"sumSquares":1000001}]}"#,
-                "`sumSquares`",
-            ),
-            (r#"{"time":[]}"#, "unknown field `time`"),
-        ];
-        for (body, expected) in cases {
-            let error = parsed(body).expect_err(body);
-            assert!(error.contains(expected), "{body}\n  {error}");
-        }
-    }
-
-    #[test]
-    fn lines_of_an_export_are_told_apart() {
-        let item = parse_line(r#"{"item":"a","impressions":5000000000,"clicks":2}"#).unwrap();
-        assert!(matches!(item, Line::Item(counts) if counts.impressions == 5_000_000_000));
-        let pair = parse_line(r#"{"item":"a","with":"b","count":3}"#).unwrap();
-        assert!(matches!(pair, Line::Pair(pair) if pair.with == id("b")));
-        let arm = parse_line(r#"{"experiment":"e","arm":"a","exposures":7,"outcomes":3}"#).unwrap();
-        assert!(matches!(arm, Line::Arm(arm) if arm.sum_squares.is_none() && arm.exposures == 7));
-        for bad in [
-            "",
-            "{",
-            "{}",
-            r#"{"item":"a","clicks":1,"count":1}"#,
-            r#"{"arm":"a"}"#,
-        ] {
-            assert!(parse_line(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -4,9 +4,15 @@
 //! each with its own copy of the tokens' code. From a tree, a field costs one call. What the browser reads is read this way,
 //! and natively by the same code.
 
+mod error;
+
+use error::{Kind, Problem};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+
+pub use error::JsonError;
 
 /// Any JSON value. Texts without escapes are borrowed from what was parsed.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,71 +34,6 @@ pub enum Json<'a> {
     /// Names and values in the order of the text; a name may be there twice.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
-
-/// A text that is no JSON, or JSON of another form.
-#[derive(Clone, PartialEq, Eq)]
-pub struct JsonError(Box<Parts>);
-
-#[derive(Clone, PartialEq, Eq)]
-struct Parts {
-    /// Such as `shards[2].bytes`; empty where the whole is meant.
-    path: String,
-    problem: String,
-}
-
-impl JsonError {
-    /// An error that says what is wrong with a value.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn new(problem: String) -> Self {
-        let path = String::new();
-        Self(Box::new(Parts { path, problem }))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn found(expected: &str, found: &Json<'_>) -> Self {
-        Self::new(format!("expected {expected}, found {}", found.shown()))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn missing(field: &str) -> Self {
-        Self::new(format!("missing field `{field}`"))
-    }
-
-    /// The same error, seen from a value that holds the one it is about.
-    #[cold]
-    #[inline(never)]
-    fn within(mut self, outer: &str) -> Self {
-        let inner = &self.0.path;
-        let dot = if inner.is_empty() || inner.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
-        self.0.path = [outer, dot, inner].concat();
-        self
-    }
-}
-
-impl fmt::Display for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Parts { path, problem } = &*self.0;
-        let colon = if path.is_empty() { "" } else { ": " };
-        [path, colon, problem]
-            .into_iter()
-            .try_for_each(|part| f.write_str(part))
-    }
-}
-
-impl fmt::Debug for JsonError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for JsonError {}
 
 /// A text or a number in a message: a text in quotes as in JSON, a number in its shortest form. JSON needs that formatting
 /// anyway; what the standard library has for `{:?}` and for floats would come into the browser's module beside it.
@@ -239,6 +180,17 @@ impl<'a> Json<'a> {
             Self::Object(_) => "an object".to_owned(),
         }
     }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Null => Kind::Null,
+            Self::Flag(_) => Kind::Flag,
+            Self::Whole(_) | Self::Negative(_) | Self::Number(_) => Kind::Number,
+            Self::Text(text) => Kind::Text(text.len()),
+            Self::List(list) => Kind::List(list.len()),
+            Self::Object(_) => Kind::Object,
+        }
+    }
 }
 
 /// The fields of an object that were not asked for yet.
@@ -258,10 +210,10 @@ impl<'a> Object<'a> {
         let known = |name: &str| names.contains(&name);
         match self.fields.iter().find(|(name, _)| !known(name)) {
             None => Ok(()),
-            Some((name, _)) => Err(JsonError::new(format!(
-                "unknown field `{name}`, expected one of `{}`",
-                names.join("`, `")
-            ))),
+            Some((name, _)) => Err(JsonError::of(Problem::Unknown {
+                name: name.clone().into_owned(),
+                known: names.join("`, `"),
+            })),
         }
     }
 
@@ -298,6 +250,12 @@ impl<'a> Object<'a> {
             return Err(JsonError::new(format!("duplicate field `{name}`")));
         }
         Ok(Some(value))
+    }
+}
+
+impl<'a> FromJson<'a> for Json<'a> {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        Ok(json)
     }
 }
 
@@ -402,6 +360,27 @@ tuple!(2: A B);
 tuple!(3: A B C);
 tuple!(6: A B C D E F);
 
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Flag(flag) => serializer.serialize_bool(*flag),
+            Self::Whole(number) => serializer.serialize_u64(*number),
+            Self::Negative(number) => serializer.serialize_i64(*number),
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Object(fields) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, value) in fields {
+                    map.serialize_entry(name, value)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Json<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Tree)
@@ -464,114 +443,4 @@ impl<'de> Visitor<'de> for Tree {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, PartialEq)]
-    struct Point {
-        x: u8,
-        y: Option<f32>,
-        name: String,
-        more: Vec<(i64, String)>,
-    }
-
-    impl<'a> FromJson<'a> for Point {
-        fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-            json.strict_object(&["x", "y", "name", "more"], |fields| {
-                Ok(Self {
-                    x: fields.get("x")?,
-                    y: fields.get("y")?,
-                    name: fields.get_or("name", "p".to_owned())?,
-                    more: fields.get_or("more", Vec::new())?,
-                })
-            })
-        }
-    }
-
-    fn error(text: &str) -> String {
-        read::<Point>(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn reads_fields_in_any_order_and_fills_in_what_may_be_missing() {
-        let point =
-            read::<Point>(r#"{"more":[[-5,"a\n"],[7,"b"]],"y":1.5,"name":"\u00e9","x":255}"#).unwrap();
-        assert_eq!((point.x, point.y, point.name.as_str()), (255, Some(1.5), "é"));
-        assert_eq!(point.more, [(-5, "a\n".to_owned()), (7, "b".to_owned())]);
-        for text in [r#"{"x":0}"#, r#"{"x":0,"y":null}"#] {
-            let point = read::<Point>(text).unwrap();
-            assert_eq!((point.x, point.y, point.name.as_str()), (0, None, "p"));
-        }
-        assert_eq!(read::<Vec<f64>>("[1,-1,1e2]").unwrap(), [1.0, -1.0, 100.0]);
-    }
-
-    #[test]
-    fn refuses_by_path_what_has_another_form() {
-        for (text, expected) in [
-            ("[]", "expected an object, found a list"),
-            (
-                r#"{"x":256}"#,
-                "x: expected a whole number from 0 to 255, found 256",
-            ),
-            (
-                r#"{"x":-1}"#,
-                "x: expected a whole number from 0 to 255, found -1",
-            ),
-            (
-                r#"{"x":1.0}"#,
-                "x: expected a whole number from 0 to 255, found 1.0",
-            ),
-            (r#"{"x":1,"y":"a\"b"}"#, r#"y: expected a number, found "a\"b""#),
-            (r#"{"x":1,"name":null}"#, "name: expected a text, found null"),
-            (r#"{"x":1,"more":{}}"#, "more: expected a list, found an object"),
-            (
-                r#"{"x":1,"more":[[1,"a"],[1,true]]}"#,
-                "more[1]: expected a text, found true",
-            ),
-            (r#"{"x":1,"more":[[1]]}"#, "more[0]: expected a list of 2"),
-            (r#"{"x":1,"more":[[1,"a",2]]}"#, "more[0]: expected a list of 2"),
-            (
-                r#"{"x":1,"more":[[9223372036854775808,"a"]]}"#,
-                "more[0]: expected a whole number from 0 to 9223372036854775807",
-            ),
-            ("{}", "missing field `x`"),
-            (r#"{"x":1,"x":2}"#, "duplicate field `x`"),
-            (
-                r#"{"x":1,"z":2}"#,
-                "unknown field `z`, expected one of `x`, `y`, `name`, `more`",
-            ),
-            (r#"{"z":2}"#, "unknown field `z`"),
-            (r#"{"x":1"#, "line 1 column 6"),
-            (r#"{"x":1} 2"#, "trailing characters at line 1 column 9"),
-        ] {
-            assert!(
-                error(text).starts_with(expected) || error(text).ends_with(expected),
-                "{text}: {}",
-                error(text)
-            );
-        }
-        let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
-        assert!(error(&deep).contains("recursion limit"));
-        assert!(read_bytes::<Point>(b"\xff").is_err());
-    }
-
-    #[test]
-    fn texts_are_shown_in_quotes_and_numbers_in_their_shortest_form() {
-        for (shown, expected) in [
-            (Shown::from("a\"\n\u{7f}é"), "\"a\\\"\\n\u{7f}é\""),
-            (Shown::from(0.1f32), "0.1"),
-            (Shown::from(0.1f64 + 0.2), "0.30000000000000004"),
-            (Shown::from(f32::NAN), "NaN"),
-            (Shown::from(f64::NEG_INFINITY), "-infinity"),
-            (Shown::from(f32::INFINITY), "infinity"),
-        ] {
-            assert_eq!(shown.to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn other_fields_are_passed_over_where_the_object_is_not_strict() {
-        let read = |json: Json<'_>| json.object(|fields| fields.get::<u32>("a"));
-        assert_eq!(read(parse(r#"{"b":[{}],"a":7}"#).unwrap()), Ok(7));
-    }
-}
+mod tests;

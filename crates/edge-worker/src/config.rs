@@ -1,5 +1,6 @@
 //! Settings of a worker: the variables of its wrangler file.
 
+use crate::cors::Origins;
 use worker::Env;
 
 /// Milliseconds that an answer waits for what is not at hand, where `DEADLINE_MS` is not set.
@@ -49,6 +50,8 @@ pub struct Config {
     pub segments: Option<Numbers>,
     /// `GROUPS`: workers behind service bindings that hold the others, such as `GROUP_A=0-3;GROUP_B=4-7`.
     pub groups: Vec<Group>,
+    /// `ALLOWED_ORIGINS`: other origins whose pages may read answers, such as `https://a.example,https://b.example`.
+    pub origins: Origins,
 }
 
 impl Config {
@@ -82,7 +85,9 @@ impl Config {
         let groups = text("GROUPS").unwrap_or_default();
         let parts = groups.split(';').filter(|part| !part.trim().is_empty());
         let groups: Option<Vec<Group>> = parts.map(group).collect();
+        let origins = text("ALLOWED_ORIGINS").unwrap_or_default();
         Ok(Self {
+            origins: Origins::parse(&origins).map_err(|error| format!("ALLOWED_ORIGINS: {error}"))?,
             deadline_ms: number("DEADLINE_MS", DEADLINE_MS)?,
             memory_bytes: number("MEMORY_MIB", MEMORY_MIB)? << 20,
             segments,

@@ -1,6 +1,6 @@
 //! The encoder behind the service binding `ENCODER`; where `ENCODER_IMAGE` is bound too, pictures go there.
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use futures_util::future::{Either, select};
 use recsys_core::manifest::EncoderRef;
 use serde::Deserialize;
@@ -15,11 +15,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 struct Answer {
     model: String,
     vector: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    detail: String,
 }
 
 /// The vector of a text.
@@ -138,7 +133,8 @@ async fn call(
     let answer = pin!(encoder.fetch(format!("http://encoder.local/{path}"), Some(init)));
     match select(answer, pin!(Delay::from(DEADLINE))).await {
         Either::Left((Ok(response), _)) => Ok(response),
-        Either::Left((Err(error), _)) => Err(format!("the encoder failed: {error}")),
+        // The runtime's own words may quote what was sent.
+        Either::Left((Err(_), _)) => Err("the encoder failed".to_owned()),
         Either::Right(_) => Err("the encoder did not answer in time".to_owned()),
     }
 }

@@ -1,6 +1,7 @@
 //! Workers behind service bindings that hold the segments which this one does not.
 
 use crate::config::Group;
+use crate::problem::Refusal;
 use futures_util::future::{Either, select};
 use recsys_core::candidates::Reply;
 use recsys_core::segment::Matching;
@@ -12,9 +13,8 @@ use worker::{Delay, Env, Headers, Method, RequestInit, Response};
 /// Names what an answer's body does not hold.
 pub const FOUND_HEADER: &str = "x-recsys-found";
 
-/// What another worker is asked.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What another worker is asked. It is read in `query`, and has no `Debug`, so that no log can show one.
+#[derive(Clone, Default, Serialize)]
 pub struct Question {
     /// The bundle that is asked: segments of another have other numbers.
     pub bundle: String,
@@ -24,7 +24,6 @@ pub struct Question {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vector: Option<Vec<f32>>,
     /// In these segments, and in its others where these have too few; none for their number alone.
-    #[serde(default)]
     pub segments: Vec<usize>,
     /// These videos, as far as they are there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +32,6 @@ pub struct Question {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filter: Option<serde_json::Value>,
     /// Ids that must not come.
-    #[serde(default)]
     pub exclude: Vec<String>,
 }
 
@@ -80,28 +78,38 @@ pub async fn ask(
 }
 
 async fn fetch(env: &Env, name: &str, question: &Question) -> Result<(Reply, Found), String> {
-    let text = |error: worker::Error| error.to_string();
-    let service = env.service(name).map_err(text)?;
-    let body = serde_json::to_string(question).map_err(|error| error.to_string())?;
+    // The runtime's own words, and a service's, may quote what was sent.
+    let failed = |_: worker::Error| "it failed".to_owned();
+    let service = env
+        .service(name)
+        .map_err(|_| "it is not bound to this worker".to_owned())?;
+    let body = serde_json::to_string(question).map_err(|_| "it cannot be asked this".to_owned())?;
     let headers = Headers::new();
-    headers.set("content-type", "application/json").map_err(text)?;
+    headers.set("content-type", "application/json").map_err(failed)?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post)
         .with_headers(headers)
         .with_body(Some(body.into()));
     let answer = service.fetch("http://group.local/v1/segments", Some(init)).await;
-    let mut answer: Response = answer.map_err(text)?;
+    let mut answer: Response = answer.map_err(failed)?;
     if answer.status_code() != 200 {
-        let detail = answer.text().await.unwrap_or_default();
-        return Err(format!("status {}: {detail}", answer.status_code()));
+        // A problem document says why; what another service may answer is not passed on.
+        let refusal: Option<Refusal> = answer.json().await.ok();
+        let detail = refusal.map(|refusal| [": ", &refusal.detail].concat());
+        return Err(format!(
+            "status {}{}",
+            answer.status_code(),
+            detail.unwrap_or_default()
+        ));
     }
     let found = answer
         .headers()
         .get(FOUND_HEADER)
-        .map_err(text)?
+        .map_err(failed)?
         .unwrap_or_default();
-    let found: Found = serde_json::from_str(&found).map_err(|error| error.to_string())?;
-    let bytes = answer.bytes().await.map_err(text)?;
+    let found: Found = serde_json::from_str(&found)
+        .map_err(|_| format!("its header {FOUND_HEADER} is not as expected; deploy both workers together"))?;
+    let bytes = answer.bytes().await.map_err(failed)?;
     let reply = Reply::open(&bytes).map_err(|error| error.to_string())?;
     match reply.bundle() == question.bundle {
         true => Ok((reply, found)),

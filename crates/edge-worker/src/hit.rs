@@ -7,7 +7,7 @@ use recsys_core::order::best_once;
 use recsys_core::segment::{Filter, Located};
 
 /// A candidate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Hit<'a> {
     /// It stands in a segment of this worker.
     Here(Located<'a>),

@@ -3,6 +3,7 @@
 //! A cache may forget at any time. Then an isolate that has just started believes the first manifest that it reads, and
 //! the others go on from what they have at hand.
 
+use crate::log::Line;
 use worker::{Cache, Env, Headers, Response};
 
 /// Nobody can ask for this name: it is no site's.
@@ -48,8 +49,8 @@ pub async fn raise(place: &str, sequence: u64) {
         let response = Response::from_bytes(sequence.to_string().into_bytes())?.with_headers(headers);
         Cache::default().put(place, response).await
     };
-    if let Err(error) = put.await {
-        worker::console_warn!("the cache did not take the sequence {sequence}: {error}");
+    if put.await.is_err() {
+        Line::NotRemembered { sequence }.write();
     }
 }
 

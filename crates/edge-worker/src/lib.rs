@@ -3,16 +3,20 @@
 //! `routes` answers requests, `query` parses them, `retrieval` finds candidates: in the `bundle` that is loaded and kept,
 //! and in the workers of `groups`, a `hit` being from either. `encoder` asks the encoder behind its service binding,
 //! `trust` and `last_seen` say which bundle may be
-//! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals. Nothing here keeps anything of a viewer;
+//! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
+//! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer;
 //! where the owner turned them on, `aggregates` adds up counts that have no viewer in them.
 
 mod aggregates;
 mod bundle;
 mod config;
+mod cors;
 mod encoder;
 mod groups;
 mod hit;
 mod last_seen;
+mod limit;
+mod log;
 mod problem;
 mod query;
 mod reply;
@@ -20,12 +24,23 @@ mod retrieval;
 mod routes;
 mod trust;
 
+use bundle::Call;
+use config::Config;
+use cors::{Caller, Origins};
+use problem::Problem;
 use worker::{Context, Env, Request, Response, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
-    match routes::answer(request, &env, &context).await {
-        Ok(response) => Ok(response),
-        Err(problem) => problem.response(),
-    }
+    let caller = Caller::of(&request)?;
+    let call = match Config::of(&env) {
+        Ok(config) => Call::new(&env, &context, config),
+        Err(fault) => {
+            let refusal = Problem::unavailable(fault).response()?;
+            return reply::seal(refusal, &Origins::default(), &caller);
+        }
+    };
+    let answer = routes::answer(request, &call).await;
+    let answer = answer.or_else(|problem| problem.response())?;
+    reply::seal(answer, &call.config.origins, &caller)
 }

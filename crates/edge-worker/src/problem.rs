@@ -1,9 +1,14 @@
 //! Refusals as problem documents (RFC 9457).
 
+use serde::Deserialize;
 use serde_json::json;
 use worker::{Headers, Response};
 
-/// A refusal.
+/// The longest period that a rate limit of the runtime can have, in seconds: after it there is room again. The binding does
+/// not say which of the two, 10 or 60, the owner took.
+const RATE_LIMIT_PERIOD_S: &str = "60";
+
+/// A refusal. Its detail quotes nothing of the request: it comes back over the wire, and what comes back may be logged.
 #[derive(Debug)]
 pub struct Problem {
     status: u16,
@@ -44,14 +49,14 @@ impl Problem {
     }
 
     /// 404.
-    pub fn not_found(path: &str) -> Self {
-        let detail = format!("there is nothing at {path}; see docs/http-api.json for the paths");
+    pub fn not_found() -> Self {
+        let detail = "there is nothing at this path; see docs/http-api.json for the paths".to_owned();
         Self::new(404, "Not found", detail)
     }
 
     /// 405, with the methods that are allowed.
     pub fn method(allow: &'static str) -> Self {
-        let detail = format!("this path takes {allow}");
+        let detail = format!("expected one of the methods {allow}, found another");
         Self {
             allow: Some(allow),
             ..Self::new(405, "Method not allowed", detail)
@@ -64,12 +69,15 @@ impl Problem {
     }
 
     /// 415.
-    pub fn media_type(expected: &str, found: &str) -> Self {
-        Self::new(
-            415,
-            "Unsupported media type",
-            format!("expected {expected}, found {found:?}"),
-        )
+    pub fn media_type(expected: &str) -> Self {
+        let detail = format!("expected {expected} as `Content-Type`, found another or none");
+        Self::new(415, "Unsupported media type", detail)
+    }
+
+    /// 429: more requests than the owner allows, of all clients together.
+    pub fn too_many() -> Self {
+        let detail = "this path gets more requests than its owner allows; try again in a minute".to_owned();
+        Self::new(429, "Too many requests", detail)
     }
 
     /// 503: a part that the answer needs is missing.
@@ -77,7 +85,7 @@ impl Problem {
         Self::new(503, "Part unavailable", detail.into())
     }
 
-    /// The response. The request's own text is not in it beyond what `detail` quotes.
+    /// The response.
     pub fn response(&self) -> worker::Result<Response> {
         let body = json!({
             "type": "about:blank", "title": self.title, "status": self.status, "detail": self.detail,
@@ -90,6 +98,7 @@ impl Problem {
         }
         match self.status {
             401 => headers.set("www-authenticate", "Bearer")?,
+            429 => headers.set("retry-after", RATE_LIMIT_PERIOD_S)?,
             503 => headers.set("retry-after", "5")?,
             _ => {}
         }
@@ -99,8 +108,16 @@ impl Problem {
     }
 }
 
+/// What of another worker's refusal is passed on.
+#[derive(Deserialize)]
+pub struct Refusal {
+    /// Why.
+    pub detail: String,
+}
+
 impl From<worker::Error> for Problem {
-    fn from(error: worker::Error) -> Self {
-        Self::unavailable(format!("the worker could not answer: {error}"))
+    /// What the runtime says is left out: it may quote what it was given.
+    fn from(_: worker::Error) -> Self {
+        Self::unavailable("the worker's runtime failed while it answered; try again")
     }
 }

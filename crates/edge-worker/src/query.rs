@@ -1,4 +1,7 @@
 //! From a request's bytes to a typed query.
+//!
+//! Nothing of a query's content comes back in a refusal: no id, word, number or name of an unknown field, but names of
+//! known fields, kinds, lengths and limits. The types have no `Debug`, so that no log can show one.
 
 use crate::groups::Question;
 use crate::problem::Problem;
@@ -6,14 +9,15 @@ use futures_util::StreamExt;
 use recsys_core::aggregates::Batch;
 use recsys_core::candidates::MEDIA_TYPE;
 use recsys_core::catalogue::ItemId;
-use recsys_core::json;
+use recsys_core::json::{self, FromJson, Json, JsonError};
 use recsys_core::segment::Conditions;
-use serde::Deserialize;
 use serde_json::Value;
 use worker::Request;
 
 /// The most bytes of a JSON body.
 const MAX_JSON_BYTES: usize = 1 << 20;
+/// The most values of a JSON body, 10,000 recent and 10,000 excluded ids among them: as a tree each takes memory.
+const MAX_VALUES: usize = 1 << 17;
 /// The most bytes of a batch of counts: 500 rows with long ids.
 const MAX_BATCH_BYTES: usize = 1 << 18;
 /// The most bytes of a picture.
@@ -28,7 +32,6 @@ const MAX_TEXT_BYTES: usize = 4096;
 const DEFAULT_K: u32 = 20;
 
 /// What to search with.
-#[derive(Debug)]
 pub enum Query {
     /// A vector; its length and values are checked against the bundle.
     Vector(Vec<f32>),
@@ -43,7 +46,6 @@ pub enum Query {
 }
 
 /// A whole request.
-#[derive(Debug)]
 pub struct Recs {
     /// What to search with.
     pub query: Query,
@@ -57,33 +59,100 @@ pub struct Recs {
     pub binary: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A filter as it was written and as it was read.
+type Filter = (Option<Value>, Conditions);
+
 struct RecsBody {
     vector: Option<Vec<f32>>,
-    recent: Option<Vec<String>>,
+    recent: Option<Vec<ItemId>>,
     text: Option<String>,
     k: Option<u32>,
-    #[serde(default)]
-    exclude: Vec<String>,
-    filter: Option<Value>,
+    exclude: Vec<ItemId>,
+    filter: Filter,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+impl<'a> FromJson<'a> for RecsBody {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["vector", "recent", "text", "k", "exclude", "filter"];
+        json.strict_object(names, |fields| {
+            Ok(Self {
+                vector: fields.get("vector")?,
+                recent: fields.get("recent")?,
+                text: fields.get("text")?,
+                k: fields.get("k")?,
+                exclude: fields.get_or("exclude", Vec::new())?,
+                filter: fields.get_or("filter", Written::default())?.0,
+            })
+        })
+    }
+}
+
 struct SearchBody {
     text: String,
     k: Option<u32>,
-    filter: Option<Value>,
+    filter: Filter,
+}
+
+impl<'a> FromJson<'a> for SearchBody {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.strict_object(&["text", "k", "filter"], |fields| {
+            Ok(Self {
+                text: fields.get("text")?,
+                k: fields.get("k")?,
+                filter: fields.get_or("filter", Written::default())?.0,
+            })
+        })
+    }
+}
+
+/// A [`Filter`] of a body; `null` is none.
+#[derive(Default)]
+struct Written(Filter);
+
+impl<'a> FromJson<'a> for Written {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        if json == Json::Null {
+            return Ok(Self::default());
+        }
+        // A tree has no value that cannot be written.
+        let written = serde_json::to_value(&json).ok();
+        Ok(Self((written, Conditions::from_json(json)?)))
+    }
+}
+
+/// What another worker asks of this one: the question, and the conditions of its filter as they were read.
+struct Asked(Question, Conditions);
+
+impl<'a> FromJson<'a> for Asked {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["bundle", "k", "vector", "segments", "find", "filter", "exclude"];
+        json.strict_object(names, |fields| {
+            let (filter, conditions) = fields.get_or("filter", Written::default())?.0;
+            let question = Question {
+                bundle: fields.get("bundle")?,
+                k: fields.get("k")?,
+                vector: fields.get("vector")?,
+                segments: fields.get_or("segments", Vec::new())?,
+                find: fields.get("find")?,
+                filter,
+                exclude: fields.get_or("exclude", Vec::new())?,
+            };
+            Ok(Self(question, conditions))
+        })
+    }
 }
 
 /// The query of `POST /v1/recs`.
 pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
     let binary = wants_binary(request)?;
-    let body: RecsBody = body_json(request).await?;
+    let body: RecsBody = json_of(request, MAX_JSON_BYTES).await?;
+    at_most("exclude", &body.exclude)?;
     let query = match (body.vector, body.recent, body.text) {
         (Some(vector), None, None) => Query::Vector(vector),
-        (None, Some(recent), None) => Query::Recent(ids("recent", recent)?),
+        (None, Some(recent), None) => {
+            at_most("recent", &recent)?;
+            Query::Recent(recent)
+        }
         (None, None, Some(text)) => Query::Text(words(text)?),
         (None, None, None) => Query::Nothing,
         _ => {
@@ -95,8 +164,8 @@ pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
     Ok(Recs {
         query,
         k: count(body.k)?,
-        exclude: ids("exclude", body.exclude)?,
-        filter: conditions(body.filter)?,
+        exclude: body.exclude,
+        filter: body.filter,
         binary,
     })
 }
@@ -115,21 +184,19 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
             binary,
         });
     }
-    let body: SearchBody = body_json(request).await?;
+    let body: SearchBody = json_of(request, MAX_JSON_BYTES).await?;
     Ok(Recs {
         query: Query::Text(words(body.text)?),
         k: count(body.k)?,
         exclude: Vec::new(),
-        filter: conditions(body.filter)?,
+        filter: body.filter,
         binary,
     })
 }
 
 /// What another worker asks of this one, `POST /v1/segments`.
 pub async fn question(request: &mut Request) -> Result<(Question, Conditions), Problem> {
-    let mut question: Question = body_json(request).await?;
-    let (filter, conditions) = conditions(question.filter.take())?;
-    question.filter = filter;
+    let Asked(question, conditions) = json_of(request, MAX_JSON_BYTES).await?;
     Ok((question, conditions))
 }
 
@@ -188,19 +255,21 @@ fn media_type(request: &Request) -> Result<String, Problem> {
         .to_ascii_lowercase())
 }
 
-async fn body_json<T: for<'de> Deserialize<'de>>(request: &mut Request) -> Result<T, Problem> {
-    json_of(request, MAX_JSON_BYTES).await
-}
-
 /// A body of JSON of at most `limit` bytes.
-async fn json_of<T: for<'de> Deserialize<'de>>(request: &mut Request, limit: usize) -> Result<T, Problem> {
-    let kind = media_type(request)?;
-    if kind != "application/json" {
-        return Err(Problem::media_type("application/json", &kind));
+async fn json_of<T: for<'a> FromJson<'a>>(request: &mut Request, limit: usize) -> Result<T, Problem> {
+    if media_type(request)? != "application/json" {
+        return Err(Problem::media_type("application/json"));
     }
     let bytes = body(request, limit).await?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Problem::malformed(format!("the body is not as expected: {e}")))
+    let values = bytes.iter().filter(|byte| b"{[,".contains(byte)).count();
+    if values > MAX_VALUES {
+        return Err(Problem::malformed(format!(
+            "the body has {values} values: at most {MAX_VALUES} are allowed"
+        )));
+    }
+    json::read_bytes(&bytes).map_err(|error| {
+        Problem::malformed(format!("the body is not as expected: {}", error.without_values()))
+    })
 }
 
 /// The body, of at most `limit` bytes; reading stops at the first byte beyond.
@@ -231,28 +300,19 @@ fn count(k: Option<u32>) -> Result<usize, Problem> {
     let k = k.unwrap_or(DEFAULT_K);
     match k {
         1..=MAX_K => Ok(k as usize),
-        _ => Err(Problem::refused(format!("`k` is {k}: expected 1 to {MAX_K}"))),
+        _ => Err(Problem::refused(format!(
+            "`k`: expected 1 to {MAX_K}, found another number"
+        ))),
     }
 }
 
-fn conditions(filter: Option<Value>) -> Result<(Option<Value>, Conditions), Problem> {
-    let Some(filter) = filter else {
-        return Ok((None, Conditions::default()));
-    };
-    let conditions = json::read(&filter.to_string());
-    let conditions = conditions.map_err(|error| Problem::refused(format!("`filter`: {error}")))?;
-    Ok((Some(filter), conditions))
-}
-
-fn ids(field: &str, list: Vec<String>) -> Result<Vec<ItemId>, Problem> {
-    if list.len() > MAX_IDS {
-        return Err(Problem::refused(format!(
-            "`{field}` has {} ids: at most {MAX_IDS} are allowed",
-            list.len()
-        )));
+fn at_most(field: &str, ids: &[ItemId]) -> Result<(), Problem> {
+    match ids.len() {
+        0..=MAX_IDS => Ok(()),
+        found => Err(Problem::refused(format!(
+            "`{field}` has {found} ids: at most {MAX_IDS} are allowed"
+        ))),
     }
-    let id = |(i, id)| ItemId::new(id).map_err(|e| Problem::refused(format!("`{field}`, entry {i}: {e}")));
-    list.into_iter().enumerate().map(id).collect()
 }
 
 fn words(text: String) -> Result<String, Problem> {

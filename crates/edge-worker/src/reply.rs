@@ -1,6 +1,7 @@
 //! Answers.
 
 use crate::bundle::Loaded;
+use crate::cors::{Caller, Origins};
 use crate::groups;
 use crate::hit::Hit;
 use recsys_core::candidates::{Answer, Entry, MEDIA_TYPE, Source};
@@ -10,7 +11,7 @@ use serde_json::{Map, Value, json};
 use worker::{Headers, Response, Result};
 
 /// What retrieval found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Found<'a> {
     /// The hits, best first.
     pub hits: Vec<Hit<'a>>,
@@ -102,7 +103,22 @@ pub fn with_type(body: Vec<u8>, kind: &str, cache: &str) -> Result<Response> {
     let headers = Headers::new();
     headers.set("content-type", kind)?;
     headers.set("cache-control", cache)?;
+    Ok(Response::from_bytes(body)?.with_headers(headers))
+}
+
+/// What a path takes, to `OPTIONS`.
+pub fn options(allow: &str) -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("allow", allow)?;
+    headers.set("cache-control", "no-store")?;
+    Ok(Response::empty()?.with_status(204).with_headers(headers))
+}
+
+/// Gives an answer the headers that every answer has.
+pub fn seal(mut answer: Response, origins: &Origins, caller: &Caller) -> Result<Response> {
+    let headers = answer.headers_mut();
     headers.set("referrer-policy", "no-referrer")?;
     headers.set("x-content-type-options", "nosniff")?;
-    Ok(Response::from_bytes(body)?.with_headers(headers))
+    origins.apply(caller, headers)?;
+    Ok(answer)
 }

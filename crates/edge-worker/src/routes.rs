@@ -2,9 +2,9 @@
 
 use crate::aggregates;
 use crate::bundle::{self, Call, Loaded};
-use crate::config::Config;
 use crate::encoder;
 use crate::groups::Question;
+use crate::limit::{self, Count};
 use crate::problem::Problem;
 use crate::query::{self, Query, Recs};
 use crate::reply::{self, Found};
@@ -15,23 +15,37 @@ use recsys_core::segment::Conditions;
 use recsys_core::session::WINDOW;
 use recsys_core::vector::{UnitVector, mean_direction};
 use std::rc::Rc;
-use worker::{Context, Env, Method, Request, Response};
+use worker::{Method, Request, Response};
+
+/// Methods of a path that others may ask; `None` where there is nothing.
+fn methods(path: &str) -> Option<&'static str> {
+    match path {
+        "/v1/recs" | "/recs" => Some("POST, OPTIONS"),
+        "/v1/search" | "/v1/aggregates" => Some("GET, POST, OPTIONS"),
+        "/v1/manifest" | "/healthz" => Some("GET, OPTIONS"),
+        _ => None,
+    }
+}
 
 /// Answers a request.
-pub async fn answer(mut request: Request, env: &Env, context: &Context) -> Result<Response, Problem> {
+pub async fn answer(mut request: Request, call: &Call<'_>) -> Result<Response, Problem> {
     let (path, method) = (request.path(), request.method());
-    let config = Config::of(env).map_err(Problem::unavailable)?;
-    let call = &Call::new(env, context, config);
+    let env = call.env;
     match (path.as_str(), method) {
         ("/v1/recs" | "/recs", Method::Post) => {
+            limit::check(env, Count::Recs).await?;
             let asked = query::recs(&mut request).await?;
             recommend(call, asked).await
         }
         ("/v1/search", Method::Post) => {
+            limit::check(env, Count::Search).await?;
             let asked = query::search(&mut request).await?;
             recommend(call, asked).await
         }
-        ("/v1/search", Method::Get) => recommend(call, query::search_by_url(&request)?).await,
+        ("/v1/search", Method::Get) => {
+            limit::check(env, Count::Search).await?;
+            recommend(call, query::search_by_url(&request)?).await
+        }
         ("/v1/manifest", Method::Get) => {
             let bundle = loaded(call).await?;
             Ok(reply::with_type(
@@ -42,6 +56,7 @@ pub async fn answer(mut request: Request, env: &Env, context: &Context) -> Resul
         }
         ("/v1/aggregates", Method::Post) => {
             aggregates::check_on(env)?;
+            limit::check(env, Count::Aggregates).await?;
             let batch = query::batch(&mut request).await?;
             aggregates::add(call, loaded(call).await?, batch).await
         }
@@ -51,10 +66,11 @@ pub async fn answer(mut request: Request, env: &Env, context: &Context) -> Resul
             segments(call, question, conditions).await
         }
         ("/healthz", Method::Get) => health(call).await,
-        ("/v1/recs" | "/recs", _) => Err(Problem::method("POST")),
-        ("/v1/search" | "/v1/aggregates", _) => Err(Problem::method("GET, POST")),
-        ("/v1/manifest" | "/healthz", _) => Err(Problem::method("GET")),
-        (path, _) => Err(Problem::not_found(path)),
+        (path, method) => match (methods(path), method) {
+            (Some(allow), Method::Options) => Ok(reply::options(allow)?),
+            (Some(allow), _) => Err(Problem::method(allow)),
+            (None, _) => Err(Problem::not_found()),
+        },
     }
 }
 
@@ -203,7 +219,10 @@ async fn segments(call: &Call<'_>, question: Question, conditions: Conditions) -
         bundle = bundle::look_again(call).await.map_err(Problem::unavailable)?;
     }
     if bundle.id != question.bundle {
-        let detail = format!("this worker serves bundle {}, not {}", bundle.id, question.bundle);
+        let detail = format!(
+            "this worker serves bundle {}, not the one that was asked for",
+            bundle.id
+        );
         return Err(Problem::unavailable(detail));
     }
     let Question {

@@ -5,7 +5,7 @@ mod video;
 
 pub use video::{MAX_LINE_BYTES, Video, VideoError};
 
-use crate::json::Shown;
+use crate::json::{FromJson, Json, JsonError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ use thiserror::Error;
 #[serde(try_from = "String", into = "String")]
 pub struct ItemId(String);
 
-/// Why a string is no item id.
+/// Why a string is no item id. It does not quote the string, which may be a viewer's click.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ItemIdError {
     /// Nothing in it.
@@ -23,9 +23,9 @@ pub enum ItemIdError {
     /// Longer than [`ItemId::MAX_BYTES`].
     #[error("an item id has {0} bytes, at most {max} are allowed; shorten it", max = ItemId::MAX_BYTES)]
     TooLong(usize),
-    /// A control character (a line break, a tab, …).
-    #[error("item id {} has a control character; remove it", Shown::from(.0))]
-    Control(String),
+    /// A control character (a line break, a tab, …) at this byte.
+    #[error("an item id has a control character at byte {0}; remove it")]
+    Control(usize),
 }
 
 impl ItemId {
@@ -44,8 +44,8 @@ impl ItemId {
         if id.len() > Self::MAX_BYTES {
             return Err(ItemIdError::TooLong(id.len()));
         }
-        if id.chars().any(char::is_control) {
-            return Err(ItemIdError::Control(id));
+        if let Some(at) = id.find(char::is_control) {
+            return Err(ItemIdError::Control(at));
         }
         Ok(Self(id))
     }
@@ -70,6 +70,12 @@ pub fn id_hash(id: &str) -> u32 {
     id.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
+}
+
+impl<'a> FromJson<'a> for ItemId {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        Self::new(String::from_json(json)?).map_err(|error| JsonError::new(error.to_string()))
+    }
 }
 
 impl TryFrom<String> for ItemId {

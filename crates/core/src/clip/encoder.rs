@@ -73,9 +73,9 @@ pub enum ClipError {
         /// What came out.
         found: String,
     },
-    /// The text has no token that the model knows.
-    #[error("the model knows no word of {0:?}; use other words")]
-    NoKnownWord(String),
+    /// The text, of so many bytes, has no token that the model knows.
+    #[error("the model knows no word of the text of {0} bytes; use other words")]
+    NoKnownWord(usize),
 }
 
 /// Refuses what the manifest has otherwise.
@@ -237,7 +237,7 @@ impl TextEncoder {
 }
 
 fn no_known_word(text: &str) -> ClipError {
-    ClipError::NoKnownWord(text.chars().take(80).collect())
+    ClipError::NoKnownWord(text.len())
 }
 
 /// Refuses a text tower that is another than the manifest's.

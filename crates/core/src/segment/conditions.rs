@@ -2,7 +2,7 @@
 
 use super::Filter;
 use crate::items::dictionaries::{DictionaryFile, List};
-use crate::json::{FromJson, Json, JsonError, Shown};
+use crate::json::{FromJson, Json, JsonError};
 use std::ops::RangeInclusive;
 
 /// The most names of one list.
@@ -103,12 +103,11 @@ struct Day(i32);
 
 impl<'a> FromJson<'a> for Day {
     fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        let text = String::from_json(json)?;
-        let day = day(&text).map(Self);
-        day.ok_or_else(|| {
-            let found = Shown::from(&text);
-            JsonError::new(format!("expected a date such as \"2026-01-31\", found {found}"))
-        })
+        let day = match &json {
+            Json::Text(text) => day(text).map(Self),
+            _ => None,
+        };
+        day.ok_or_else(|| JsonError::found("a date such as \"2026-01-31\"", &json))
     }
 }
 

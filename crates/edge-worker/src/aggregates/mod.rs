@@ -62,7 +62,8 @@ pub async fn add(request: &Call<'_>, bundle: Rc<Loaded>, mut batch: Batch) -> As
 
 /// Rows that the object took.
 async fn stored(stub: &Stub, batch: &Batch) -> Result<usize, Problem> {
-    let body = serde_json::to_string(batch).map_err(|error| Problem::unavailable(error.to_string()))?;
+    let body =
+        serde_json::to_string(batch).map_err(|_| Problem::unavailable("the counts cannot be written"))?;
     let mut init = RequestInit::new();
     init.with_method(Method::Post).with_body(Some(body.into()));
     let request = Request::new_with_init("http://aggregates.local/add", &init)?;
@@ -94,7 +95,6 @@ pub async fn export(env: &Env, request: &Request) -> Asked {
     let headers = Headers::new();
     headers.set("content-type", "application/jsonl")?;
     headers.set("cache-control", "no-store")?;
-    headers.set("x-content-type-options", "nosniff")?;
     Ok(Response::from_stream(all)?.with_headers(headers))
 }
 

@@ -1,9 +1,11 @@
 //! The Durable Object that holds the sums, in SQLite. It is reached through this worker alone.
 //!
-//! A trap in here would leave its caller waiting, so nothing here may panic, and callers set a deadline.
+//! A trap in here would leave its caller waiting, so nothing here may panic, and callers set a deadline. The runtime logs the
+//! errors that come out of here, so they quote no value.
 
 use recsys_core::aggregates::{ArmCounts, Batch, ItemCounts, Line, PairCount};
 use recsys_core::catalogue::ItemId;
+use recsys_core::json;
 use worker::{
     DurableObject, Env, Error, Headers, Method, Request, Response, Result, SqlStorage, SqlStorageValue,
     State, durable_object,
@@ -75,7 +77,8 @@ impl DurableObject for Aggregates {
         let mut parts = path.split('/').skip(1);
         match (request.method(), parts.next(), parts.next()) {
             (Method::Post, Some("add"), None) => {
-                let batch: Batch = request.json().await?;
+                let bytes = request.bytes().await?;
+                let batch: Batch = json::read_bytes(&bytes).map_err(|error| error.without_values())?;
                 Response::from_json(&add(&sql, &batch)?)
             }
             (Method::Get, Some(table), Some(after)) => {
@@ -214,7 +217,9 @@ fn line(table: Table, values: &mut impl Iterator<Item = SqlStorageValue>) -> Res
 fn text(value: Option<SqlStorageValue>) -> Result<String> {
     match value {
         Some(SqlStorageValue::String(text)) => Ok(text),
-        other => Err(Error::from(format!("expected a text, found {other:?}"))),
+        _ => Err(Error::from(
+            "a row of the sums: expected a text, found another value",
+        )),
     }
 }
 
@@ -223,6 +228,8 @@ fn whole(value: Option<SqlStorageValue>) -> Result<i64> {
         Some(SqlStorageValue::Integer(number)) => Ok(number),
         // JavaScript has no whole numbers of their own.
         Some(SqlStorageValue::Float(number)) if number.fract() == 0.0 => Ok(number as i64),
-        other => Err(Error::from(format!("expected a whole number, found {other:?}"))),
+        _ => Err(Error::from(
+            "a row of the sums: expected a whole number, found another value",
+        )),
     }
 }

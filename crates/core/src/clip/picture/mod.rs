@@ -11,6 +11,7 @@ mod tests;
 use super::preprocess::MAX_SIDE;
 use image::metadata::Orientation;
 use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use std::fmt;
 use std::io::Cursor;
 use thiserror::Error;
 
@@ -52,7 +53,7 @@ impl PictureLimits {
 pub enum PictureError {
     /// Another format, or a variant of one that is not read.
     #[error("expected a JPEG, PNG, WebP or GIF picture, found {0}; save it as one")]
-    Format(String),
+    Format(Other),
     /// It ends too early.
     #[error("the {format} is cut off: expected {expected}, found the end of the file; copy or save it again")]
     Cut {
@@ -83,6 +84,41 @@ pub enum PictureError {
     },
 }
 
+/// What there is instead of a picture that is read.
+#[derive(Debug)]
+pub struct Other {
+    what: String,
+    /// What the decoder said of it.
+    message: Option<String>,
+}
+
+impl Other {
+    const fn new(what: String) -> Self {
+        Self { what, message: None }
+    }
+}
+
+impl fmt::Display for Other {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.message
+            .iter()
+            .try_for_each(|message| write!(f, ": {message}"))
+    }
+}
+
+impl PictureError {
+    /// The error without the decoder's own words, which may quote the picture's bytes.
+    #[must_use]
+    pub fn without_bytes(&self) -> String {
+        match self {
+            Self::Format(Other { what, .. }) => Self::Format(Other::new(what.clone())).to_string(),
+            Self::Damaged { format, .. } => format!("the {format} is damaged; copy or save it again"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// The name of a format that is read, or of another one that is known.
 fn name(format: ImageFormat) -> (&'static str, bool) {
     match format {
@@ -102,10 +138,10 @@ fn name(format: ImageFormat) -> (&'static str, bool) {
 /// The format of a picture's bytes by how they start, where it is one that is read here.
 fn format_of(bytes: &[u8]) -> Result<ImageFormat, PictureError> {
     let format = image::guess_format(bytes)
-        .map_err(|_| PictureError::Format(format!("{} bytes of something else", bytes.len())))?;
+        .map_err(|_| PictureError::Format(Other::new(format!("{} bytes of something else", bytes.len()))))?;
     match name(format) {
         (_, true) => Ok(format),
-        (other, false) => Err(PictureError::Format(other.to_owned())),
+        (other, false) => Err(PictureError::Format(Other::new(other.to_owned()))),
     }
 }
 
@@ -131,9 +167,10 @@ impl Picture {
             _ => 0,
         };
         let refused = |error: ImageError| match error {
-            ImageError::Unsupported(error) => {
-                PictureError::Format(format!("a {} of a kind that is not: {error}", name(format).0))
-            }
+            ImageError::Unsupported(error) => PictureError::Format(Other {
+                what: format!("a {} of a kind that is not", name(format).0),
+                message: Some(error.to_string()),
+            }),
             error => PictureError::Damaged {
                 format: name(format).0,
                 message: error.to_string(),
@@ -160,7 +197,7 @@ impl Picture {
         let mut decoded = vec![0; length];
         decoder.read_image(&mut decoded).map_err(refused)?;
         let rgb = to_rgb(decoded, color)
-            .ok_or_else(|| PictureError::Format(format!("a {} of floats", name(format).0)))?;
+            .ok_or_else(|| PictureError::Format(Other::new(format!("a {} of floats", name(format).0))))?;
         Ok(Self { width, height, rgb }.turned(orientation))
     }
 

@@ -113,10 +113,11 @@ export class Canaries {
     this.origin = `https://${word()}.example`;
     this.token = word();
     this.note = word();
+    this.name = randomBytes(16).toString("hex");
     this.address = `2001:db8:${randomBytes(8).toString("hex").match(/.{4}/g).join(":")}::7`;
     this.vector = randomVector(dim);
     this.picture = picture(randomBytes(3 * 48 * 48), 48, 48, this.note);
-    for (const name of ["id", "words", "origin", "token", "note", "address"]) this.#add(ofText(name, this[name]));
+    for (const name of ["id", "words", "origin", "token", "note", "name", "address"]) this.#add(ofText(name, this[name]));
     this.#add(ofVector("vector", this.vector));
     this.#add(pieces(this.picture, BYTES).filter((_, i) => i % 16 === 5).flatMap((part) => ofBytes("picture", part)));
   }

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { Canaries } from "./canaries.mjs";
-import { BINARY, bad, beginOversized, good, questions, send } from "./canary_requests.mjs";
+import { BINARY, bad, beginOversized, good, histories, questions, send } from "./canary_requests.mjs";
 import { Client, isSlate } from "./client.mjs";
 import { LEAKS, leaking } from "./leaks.mjs";
-import { siteFromEnvironment, startSite, startWorker, withRateLimit } from "./server.mjs";
+import { siteFromEnvironment, startSite, startWorker, withHistory, withRateLimit } from "./server.mjs";
 
 const TOKEN = "the token of the owner";
 const FORMS = ["application/json", BINARY];
@@ -203,6 +203,18 @@ test("in a worker of segments, and in the one that asks it, no canary is found",
   };
   assert.deepEqual(await searched(inFront, requestsOf(), assertSealed), []);
 });
+
+for (const [what, change] of [["on", withHistory()], ["off", (worker) => worker], ["set up wrongly", withHistory({ HISTORY_DAYS: "soon" })]]) {
+  test(`with histories ${what} no canary is found, and what was forgotten is not stored`, async () => {
+    const storage = path.join(folder, `histories-${what}`);
+    await mkdir(storage);
+    const aggregates = { token: TOKEN, folder: storage };
+    const options = { site: siteFromEnvironment(), encoder: "unbound", aggregates, change };
+    const sent = histories(canaries, known);
+    const start = (print) => startSite({ ...options, print });
+    assert.deepEqual(await searched(start, sent, assertSealed, storage), []);
+  });
+}
 
 for (const [i, leak] of LEAKS.entries()) {
   test(`a build that ${leak.what} is found out`, async () => {

@@ -35,6 +35,27 @@ export function good(canaries, known) {
   ];
 }
 
+/** @returns {Sent[]} requests of history mode: of a viewer whose name is a canary too, kept, asked for, wrong, and forgotten */
+export function histories({ id, words, name }, known) {
+  const post = (what, value, path = "/v1/events") => [what, path, { body: JSON.stringify(value) }];
+  const click = (item, more) => ({ event: "click", ts: 1_760_000_000_000, item, ...more });
+  return [
+    post("clicks to be kept", { viewer: name, events: [click(id), click(known[0])] }),
+    post("a viewer", { viewer: name, k: 5 }, "/v1/recs"),
+    post("a viewer and a filter", { viewer: name, filter: { categories: [words] } }, "/v1/recs"),
+    post("a name that is none", { viewer: words, events: [click(id)] }),
+    post("a name that is too long", { viewer: name.repeat(300), events: [click(id)] }),
+    post("an event of another kind", { viewer: name, events: [click(id, { event: words })] }),
+    post("an event with an unknown field", { viewer: name, events: [click(id, { [words]: id })] }),
+    post("an event at no time", { viewer: name, events: [click(id, { ts: words })] }),
+    post("an event of no video", { viewer: name, events: [click(`${id}\n`)] }),
+    post("too many events", { viewer: name, events: Array(101).fill(click(id)) }),
+    post("both wishes", { viewer: name, events: [click(id)], forget: true }),
+    post("a viewer and words", { viewer: name, text: words }, "/v1/recs"),
+    post("to be forgotten", { viewer: name, forget: true }),
+  ];
+}
+
 /** Bodies of `/v1/recs` that are none. */
 function badBodies({ id, words, vector }) {
   const change = (at, value) => ({ vector: vector.with(at, value) });

@@ -83,6 +83,13 @@ export async function withinOneMinute(ms = 5_000) {
 /** What wrangler.toml says in comments: a rate limit. */
 export const withRateLimit = (limit) => (worker) => ({ ...worker, ratelimits: { RATE_LIMIT: { simple: { limit, period: 60 } } } });
 
+/** What wrangler.toml says in comments: histories turned on. */
+export const withHistory = (vars = {}) => (worker) => ({
+  ...worker,
+  durableObjects: { ...worker.durableObjects, HISTORY: { className: "History", useSQLite: true } },
+  bindings: { ...worker.bindings, HISTORY_ENABLED: "true", ...vars },
+});
+
 /** What wrangler.toml says in comments: aggregates turned on. */
 function withAggregates(worker, { token }) {
   return {

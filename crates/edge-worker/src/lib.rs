@@ -4,8 +4,9 @@
 //! and in the workers of `groups`, a `hit` being from either. `encoder` asks the encoder behind its service binding,
 //! `trust` and `last_seen` say which bundle may be
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
-//! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer;
-//! where the owner turned them on, `aggregates` adds up counts that have no viewer in them.
+//! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
+//! but `history`, where the owner turned it on, of viewers who want that; `aggregates` adds up counts that have no viewer in
+//! them.
 
 mod aggregates;
 mod bundle;
@@ -13,6 +14,7 @@ mod config;
 mod cors;
 mod encoder;
 mod groups;
+mod history;
 mod hit;
 mod last_seen;
 mod limit;

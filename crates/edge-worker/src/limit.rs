@@ -20,6 +20,8 @@ pub enum Count {
     Search,
     /// `POST /v1/aggregates`.
     Aggregates,
+    /// `POST /v1/events`.
+    Events,
 }
 
 impl Count {
@@ -29,6 +31,7 @@ impl Count {
             Self::Recs => "recs",
             Self::Search => "search",
             Self::Aggregates => "aggregates",
+            Self::Events => "events",
         }
     }
 }

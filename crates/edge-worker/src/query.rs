@@ -10,6 +10,7 @@ use recsys_core::aggregates::Batch;
 use recsys_core::candidates::MEDIA_TYPE;
 use recsys_core::catalogue::ItemId;
 use recsys_core::json::{self, FromJson, Json, JsonError};
+use recsys_core::privacy::history::{self, ViewerName};
 use recsys_core::segment::Conditions;
 use serde_json::Value;
 use worker::Request;
@@ -18,7 +19,7 @@ use worker::Request;
 const MAX_JSON_BYTES: usize = 1 << 20;
 /// The most values of a JSON body, 10,000 recent and 10,000 excluded ids among them: as a tree each takes memory.
 const MAX_VALUES: usize = 1 << 17;
-/// The most bytes of a batch of counts: 500 rows with long ids.
+/// The most bytes of a batch of counts, 500 rows with long ids, or of events.
 const MAX_BATCH_BYTES: usize = 1 << 18;
 /// The most bytes of a picture.
 const MAX_PICTURE_BYTES: usize = 8 << 20;
@@ -37,6 +38,8 @@ pub enum Query {
     Vector(Vec<f32>),
     /// Ids of clicked videos, newest last.
     Recent(Vec<ItemId>),
+    /// A viewer whose clicks are kept here.
+    Viewer(ViewerName),
     /// Words, not blank.
     Text(String),
     /// A picture file's bytes and media type.
@@ -65,6 +68,7 @@ type Filter = (Option<Value>, Conditions);
 struct RecsBody {
     vector: Option<Vec<f32>>,
     recent: Option<Vec<ItemId>>,
+    viewer: Option<ViewerName>,
     text: Option<String>,
     k: Option<u32>,
     exclude: Vec<ItemId>,
@@ -73,11 +77,12 @@ struct RecsBody {
 
 impl<'a> FromJson<'a> for RecsBody {
     fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        let names = &["vector", "recent", "text", "k", "exclude", "filter"];
+        let names = &["vector", "recent", "viewer", "text", "k", "exclude", "filter"];
         json.strict_object(names, |fields| {
             Ok(Self {
                 vector: fields.get("vector")?,
                 recent: fields.get("recent")?,
+                viewer: fields.get("viewer")?,
                 text: fields.get("text")?,
                 k: fields.get("k")?,
                 exclude: fields.get_or("exclude", Vec::new())?,
@@ -147,17 +152,18 @@ pub async fn recs(request: &mut Request) -> Result<Recs, Problem> {
     let binary = wants_binary(request)?;
     let body: RecsBody = json_of(request, MAX_JSON_BYTES).await?;
     at_most("exclude", &body.exclude)?;
-    let query = match (body.vector, body.recent, body.text) {
-        (Some(vector), None, None) => Query::Vector(vector),
-        (None, Some(recent), None) => {
+    let query = match (body.vector, body.recent, body.viewer, body.text) {
+        (Some(vector), None, None, None) => Query::Vector(vector),
+        (None, Some(recent), None, None) => {
             at_most("recent", &recent)?;
             Query::Recent(recent)
         }
-        (None, None, Some(text)) => Query::Text(words(text)?),
-        (None, None, None) => Query::Nothing,
+        (None, None, Some(viewer), None) => Query::Viewer(viewer),
+        (None, None, None, Some(text)) => Query::Text(words(text)?),
+        (None, None, None, None) => Query::Nothing,
         _ => {
             return Err(Problem::refused(
-                "expected one of `vector`, `recent` and `text`, found several",
+                "expected one of `vector`, `recent`, `viewer` and `text`, found several",
             ));
         }
     };
@@ -198,6 +204,11 @@ pub async fn search(request: &mut Request) -> Result<Recs, Problem> {
 pub async fn question(request: &mut Request) -> Result<(Question, Conditions), Problem> {
     let Asked(question, conditions) = json_of(request, MAX_JSON_BYTES).await?;
     Ok((question, conditions))
+}
+
+/// What `POST /v1/events` asks for.
+pub async fn events(request: &mut Request) -> Result<history::Asked, Problem> {
+    json_of(request, MAX_BATCH_BYTES).await
 }
 
 /// The counts of `POST /v1/aggregates`.

@@ -4,6 +4,7 @@ use crate::aggregates;
 use crate::bundle::{self, Call, Loaded};
 use crate::encoder;
 use crate::groups::Question;
+use crate::history;
 use crate::limit::{self, Count};
 use crate::problem::Problem;
 use crate::query::{self, Query, Recs};
@@ -20,7 +21,7 @@ use worker::{Method, Request, Response};
 /// Methods of a path that others may ask; `None` where there is nothing.
 fn methods(path: &str) -> Option<&'static str> {
     match path {
-        "/v1/recs" | "/recs" => Some("POST, OPTIONS"),
+        "/v1/recs" | "/recs" | "/v1/events" => Some("POST, OPTIONS"),
         "/v1/search" | "/v1/aggregates" => Some("GET, POST, OPTIONS"),
         "/v1/manifest" | "/healthz" => Some("GET, OPTIONS"),
         _ => None,
@@ -59,6 +60,14 @@ pub async fn answer(mut request: Request, call: &Call<'_>) -> Result<Response, P
             limit::check(env, Count::Aggregates).await?;
             let batch = query::batch(&mut request).await?;
             aggregates::add(call, loaded(call).await?, batch).await
+        }
+        ("/v1/events", Method::Post) => {
+            history::check_on(env)?;
+            limit::check(env, Count::Events).await?;
+            let asked = query::events(&mut request).await?;
+            let taken = history::take(env, &asked).await?;
+            let body = serde_json::json!({ "taken": taken }).to_string().into_bytes();
+            Ok(reply::with_type(body, "application/json", "no-store")?)
         }
         ("/v1/aggregates", Method::Get) => aggregates::export(env, &request).await,
         ("/v1/segments", Method::Post) if call.config.segments.is_some() => {
@@ -130,7 +139,18 @@ enum Attempt {
     Short,
 }
 
-async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
+async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem> {
+    let mut note = None;
+    if let Query::Viewer(viewer) = &asked.query {
+        history::check_on(call.env)?;
+        asked.query = match history::recent(call.env, viewer).await {
+            Ok(recent) => Query::Recent(recent),
+            Err(_) => {
+                note = Some("this viewer's history is not at hand".to_owned());
+                Query::Nothing
+            }
+        };
+    }
     let bundle = loaded(call).await?;
     let made_by = bundle.manifest.encoder.clone();
     let (env, made_by) = (call.env, made_by.as_ref());
@@ -148,7 +168,6 @@ async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
             exclude,
         },
     };
-    let mut note = None;
     let (vector, source) = match &asked.query {
         Query::Vector(vector) => (Some(vector.clone()), Source::Personal),
         Query::Text(text) => (Some(encoder::text(env, made_by, text).await?), Source::Search),
@@ -167,7 +186,7 @@ async fn recommend(call: &Call<'_>, asked: Recs) -> Result<Response, Problem> {
             }
             (mean.map(UnitVector::into_vec), Source::Personal)
         }
-        Query::Recent(_) | Query::Nothing => (None, Source::Popular),
+        Query::Recent(_) | Query::Viewer(_) | Query::Nothing => (None, Source::Popular),
     };
     call.begin_again();
     let pins = match asked.binary && source != Source::Search {

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     step("lints", lints)?;
     step("Rust tests", native_tests)?;
     step("Rust tests as wasm", || wasm_tests("+simd128", &WASM_TESTS))?;
-    step("Rust tests as wasm without SIMD", || wasm_tests("-simd128", &PLAIN_WASM_TESTS))?;
+    step("Rust tests as wasm without SIMD", || {
+        wasm_tests("-simd128", &PLAIN_WASM_TESTS)
+    })?;
     if args.rust {
         return Ok(());
     }

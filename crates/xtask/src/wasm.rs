@@ -80,7 +80,13 @@ impl Part {
             }),
             Self::Worker => step("edge worker", || {
                 let out = Path::new("dist/edge-worker");
-                worker("recsys-edge-worker", "wasm", "-O3", &["Aggregates"], out)
+                worker(
+                    "recsys-edge-worker",
+                    "wasm",
+                    "-O3",
+                    &["Aggregates", "History"],
+                    out,
+                )
             }),
         }
     }

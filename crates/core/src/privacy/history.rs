@@ -4,6 +4,9 @@
 //! whoever runs the server has the list of what was clicked and when, and the name ties it together until it expires or the
 //! viewer is forgotten.
 
+use crate::catalogue::ItemId;
+use crate::events::LONG_WATCH_SECONDS;
+use crate::json::{FromJson, Json, JsonError};
 use std::fmt;
 use thiserror::Error;
 
@@ -50,13 +53,100 @@ impl ViewerName {
     }
 }
 
+impl<'a> FromJson<'a> for ViewerName {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        Self::new(String::from_json(json)?).map_err(|error| JsonError::new(error.to_string()))
+    }
+}
+
 impl fmt::Debug for ViewerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ViewerName(…)")
     }
 }
 
-/// The exact body of a `POST /v1/events` that hands in events, lines of docs/events.md.
+/// A click or a watch, as it is handed in.
+struct Event {
+    watch: bool,
+    ts_ms: i64,
+    item: ItemId,
+    seconds: Option<f32>,
+}
+
+impl<'a> FromJson<'a> for Event {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let names = &["event", "ts", "item", "watch_seconds"];
+        json.strict_object(names, |fields| {
+            let kind: String = fields.get("event")?;
+            let expected = "`event`: expected \"click\" or \"watch\", found another text";
+            Ok(Self {
+                watch: match kind.as_str() {
+                    "click" => false,
+                    "watch" => true,
+                    _ => return Err(JsonError::new(expected.to_owned())),
+                },
+                ts_ms: fields.get("ts")?,
+                item: fields.get("item")?,
+                seconds: fields.get("watch_seconds")?,
+            })
+        })
+    }
+}
+
+impl Event {
+    /// A short watch says nothing that a recommendation should follow.
+    fn counts(&self) -> bool {
+        !self.watch || self.seconds >= Some(LONG_WATCH_SECONDS)
+    }
+}
+
+/// What a viewer asks for: the body of `POST /v1/events`.
+pub enum Asked {
+    /// Clicks to be kept with their times in milliseconds since 1970-01-01 UTC; none too.
+    Keep(ViewerName, Vec<(ItemId, i64)>),
+    /// All to be erased.
+    Forget(ViewerName),
+}
+
+impl<'a> FromJson<'a> for Asked {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        let refuse = |expected: String| Err(JsonError::new(expected));
+        json.strict_object(&["viewer", "events", "forget"], |fields| {
+            let viewer = fields.get("viewer")?;
+            let events: Vec<Event> = fields.get_or("events", Vec::new())?;
+            match (fields.get_or("forget", false)?, events.len()) {
+                (true, 0) => Ok(Self::Forget(viewer)),
+                (true, _) => refuse("expected `events` or `forget`, found both".to_owned()),
+                (false, found) if found > MAX_EVENTS => {
+                    refuse(format!("`events`: expected at most {MAX_EVENTS}, found {found}"))
+                }
+                (false, _) => {
+                    let counting = events.into_iter().filter(Event::counts);
+                    Ok(Self::Keep(
+                        viewer,
+                        counting.map(|event| (event.item, event.ts_ms)).collect(),
+                    ))
+                }
+            }
+        })
+    }
+}
+
+/// One event of [`events_body`]: a click, or a watch of so many seconds.
+#[must_use]
+pub fn event_line(ts_ms: i64, item: &ItemId, watch_seconds: Option<f32>) -> String {
+    // Texts and finite numbers are always JSON.
+    let id = serde_json::to_string(item.as_str()).unwrap_or_default();
+    match watch_seconds {
+        None => format!("{{\"event\":\"click\",\"ts\":{ts_ms},\"item\":{id}}}"),
+        Some(seconds) => {
+            let seconds = serde_json::to_string(&seconds).unwrap_or_default();
+            format!("{{\"event\":\"watch\",\"ts\":{ts_ms},\"item\":{id},\"watch_seconds\":{seconds}}}")
+        }
+    }
+}
+
+/// The exact body of a `POST /v1/events` that hands in events, each an [`event_line`].
 #[must_use]
 pub fn events_body(viewer: &str, events: &[String]) -> String {
     format!("{{\"viewer\":\"{viewer}\",\"events\":[{}]}}", events.join(","))
@@ -97,22 +187,56 @@ mod tests {
         }
     }
 
+    const NAME: &str = "0123456789abcdef0123456789abcdef";
+
+    fn asked(body: &str) -> Result<Asked, JsonError> {
+        crate::json::read(body)
+    }
+
     #[test]
-    fn bodies_are_json() {
-        let parsed = |body: &str| serde_json::from_str::<Value>(body).unwrap();
-        let events = ["{\"event\":\"click\"}".to_owned(), "{}".to_owned()];
+    fn what_is_written_reads_back_and_short_watches_do_not_count() {
+        let item = |id: &str| ItemId::new(id.to_owned()).unwrap();
+        let events = [
+            event_line(5, &item("a\"b"), None),
+            event_line(6, &item("c"), Some(29.5)),
+            event_line(7, &item("d"), Some(30.0)),
+        ];
+        match asked(&events_body(NAME, &events)).unwrap() {
+            Asked::Keep(viewer, clicks) => {
+                assert_eq!(viewer.as_str(), NAME);
+                assert_eq!(clicks, [(item("a\"b"), 5), (item("d"), 7)]);
+            }
+            Asked::Forget(_) => panic!("nobody asked to forget"),
+        }
+        assert!(matches!(asked(&forget_body(NAME)), Ok(Asked::Forget(_))));
+        assert!(matches!(asked(&events_body(NAME, &[])), Ok(Asked::Keep(_, clicks)) if clicks.is_empty()));
+        let body = request_body(NAME, 200, Some("{\"age\":6}"));
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(
-            parsed(&events_body("ab", &events)),
-            json!({ "viewer": "ab", "events": [{ "event": "click" }, {}] })
+            body,
+            serde_json::json!({ "viewer": NAME, "k": 200, "filter": { "age": 6 } })
         );
-        assert_eq!(
-            parsed(&forget_body("ab")),
-            json!({ "viewer": "ab", "forget": true })
-        );
-        let body = request_body("ab", 200, Some("{\"age\":6}"));
-        assert_eq!(
-            parsed(&body),
-            json!({ "viewer": "ab", "k": 200, "filter": { "age": 6 } })
-        );
+    }
+
+    #[test]
+    fn what_is_no_wish_is_refused_without_quoting_it() {
+        let line = event_line(5, &ItemId::new("secret".to_owned()).unwrap(), None);
+        let many = vec![line.clone(); MAX_EVENTS + 1];
+        for bad in [
+            events_body("secret", &[]),
+            events_body(NAME, &many),
+            events_body(NAME, &[line.replace("click", "secret")]),
+            events_body(NAME, &[line.replace("\"ts\":5", "\"ts\":\"secret\"")]),
+            events_body(NAME, &[line.replace("\"ts\"", "\"secret\"")]),
+            forget_body(NAME).replace("\"forget\"", "\"events\":[{}],\"forget\""),
+            format!("{{\"viewer\":\"{NAME}\",\"events\":[{line}],\"forget\":true}}"),
+        ] {
+            let error = asked(&bad).err().unwrap_or_else(|| panic!("accepted: {bad}"));
+            assert!(
+                !error.without_values().contains("secret"),
+                "{}",
+                error.without_values()
+            );
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! A trap in here would leave its caller waiting, so nothing here may panic, and callers set a deadline.
 
 use recsys_core::catalogue::ItemId;
+use recsys_core::json;
 use recsys_core::privacy::history::MAX_KEPT;
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use worker::{
     Date, DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue, State,
@@ -13,14 +13,9 @@ use worker::{
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS clicks (item TEXT PRIMARY KEY, ts INTEGER NOT NULL)";
 
-/// What the worker hands in.
-#[derive(Deserialize, Serialize)]
-pub struct Clicks {
-    /// Clicked videos and when, in milliseconds since 1970-01-01 UTC.
-    pub clicks: Vec<(ItemId, i64)>,
-    /// Days after the newest of which all is erased.
-    pub days: u64,
-}
+/// What the worker hands in: milliseconds after which all is erased unless more comes, clicked videos and when, in milliseconds since
+/// 1970-01-01 UTC.
+type Clicks = (u64, Vec<(ItemId, i64)>);
 
 /// The clicks of one viewer.
 #[durable_object(alarm)]
@@ -36,10 +31,14 @@ impl DurableObject for History {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         match (request.method(), request.path().as_str()) {
             (Method::Post, "/add") => {
-                let Clicks { clicks, days } = request.json().await?;
-                let expiry = Duration::from_secs(days.saturating_mul(24 * 60 * 60));
+                let bytes = request.bytes().await?;
+                let (expiry_ms, clicks): Clicks =
+                    json::read_bytes(&bytes).map_err(|error| error.without_values())?;
                 // Before anything is stored, so that nothing is kept without an end.
-                self.state.storage().set_alarm(expiry).await?;
+                self.state
+                    .storage()
+                    .set_alarm(Duration::from_millis(expiry_ms))
+                    .await?;
                 add(&self.sql()?, &clicks)?;
                 Response::ok("")
             }
@@ -81,8 +80,9 @@ fn add(sql: &SqlStorage, clicks: &[(ItemId, i64)]) -> Result<()> {
         let replace = "INSERT INTO clicks (item, ts) VALUES (?1, ?2) ON CONFLICT (item) DO UPDATE SET ts = MAX(ts, excluded.ts)";
         sql.exec(replace, values)?;
     }
-    let surplus =
-        format!("DELETE FROM clicks WHERE item NOT IN (SELECT item FROM clicks ORDER BY ts DESC, item LIMIT {MAX_KEPT})");
+    let surplus = format!(
+        "DELETE FROM clicks WHERE item NOT IN (SELECT item FROM clicks ORDER BY ts DESC, item LIMIT {MAX_KEPT})"
+    );
     sql.exec(&surplus, None)?;
     Ok(())
 }
@@ -90,7 +90,10 @@ fn add(sql: &SqlStorage, clicks: &[(ItemId, i64)]) -> Result<()> {
 /// The ids of what was clicked, newest last.
 fn recent(sql: &SqlStorage) -> Result<Vec<String>> {
     let mut ids = Vec::new();
-    for row in sql.exec("SELECT item FROM clicks ORDER BY ts, item DESC", None)?.raw() {
+    for row in sql
+        .exec("SELECT item FROM clicks ORDER BY ts, item DESC", None)?
+        .raw()
+    {
         match row?.into_iter().next() {
             Some(SqlStorageValue::String(id)) => ids.push(id),
             _ => return Err(Error::from("a stored click has no text for an id")),

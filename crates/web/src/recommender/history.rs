@@ -5,7 +5,7 @@ use crate::failure::{Failure, Kind};
 use crate::host::{random_name, warn};
 use crate::options::Event;
 use crate::store::Lines;
-use recsys_core::privacy::history::{MAX_EVENTS, events_body, forget_body};
+use recsys_core::privacy::history::{MAX_EVENTS, event_line, events_body, forget_body};
 
 const PATH: &str = "/v1/events";
 
@@ -25,18 +25,11 @@ impl Recommender {
 
     /// Sends a click or a watch. What does not arrive is sent with the next one, as long as this page is open.
     pub(super) async fn send_event(&mut self, ts: i64, event: &Event) {
-        let (kind, id, seconds) = match event {
-            Event::Click(id, _) => ("click", id, String::new()),
-            // A finite number is always JSON.
-            Event::Watch(id, seconds, _) => {
-                let seconds = serde_json::to_string(seconds).unwrap_or_default();
-                ("watch", id, format!(",\"watch_seconds\":{seconds}"))
-            }
+        let line = match event {
+            Event::Click(id, _) => event_line(ts, id, None),
+            Event::Watch(id, seconds, _) => event_line(ts, id, Some(*seconds)),
             Event::Search(_) | Event::Impression(..) => return,
         };
-        // A text is always JSON.
-        let id = serde_json::to_string(id.as_str()).unwrap_or_default();
-        let line = format!("{{\"event\":\"{kind}\",\"ts\":{ts},\"item\":{id}{seconds}}}");
         if self.events.len() == MAX_EVENTS {
             self.events.remove(0);
         }

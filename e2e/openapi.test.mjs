@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import Ajv from "ajv/dist/2020.js";
-import { siteFromEnvironment, startSite, withRateLimit, withinOneMinute } from "./server.mjs";
+import { siteFromEnvironment, startSite, withHistory, withRateLimit, withinOneMinute } from "./server.mjs";
 
 const MEMORY_BUDGET = 96 * 1024 * 1024;
 
@@ -45,6 +45,26 @@ test("good answers match their schemas", async () => {
     const { status, value } = await ask(path, body);
     assert.equal(status, 200, JSON.stringify(value));
     assertMatches(`/components/schemas/${schema}`, value);
+  }
+});
+
+test("what the module hands in for a history is what the document says, and so is the answer", async () => {
+  const site = await startSite({ site: siteFromEnvironment(), encoder: "unbound", change: withHistory() });
+  try {
+    const viewer = "0123456789abcdef0123456789abcdef";
+    for (const body of [
+      { viewer, events: [{ event: "click", ts: 1, item: "a" }, { event: "watch", ts: 2, item: "b", watch_seconds: 31.5 }] },
+      { viewer, forget: true },
+    ]) {
+      assertMatches("/components/schemas/Events", body);
+      const options = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+      const response = await fetch(`${site.url}/v1/events`, options);
+      assert.equal(response.status, 200);
+      const { schema } = api.paths["/v1/events"].post.responses["200"].content["application/json"];
+      assert.ok(schemas.validate(schema, await response.json()));
+    }
+  } finally {
+    await site.dispose();
   }
 });
 
@@ -89,7 +109,7 @@ test("every answer has the headers that the document names, refusals too", async
     site: siteFromEnvironment(),
     encoder: "unbound",
     aggregates: { token: "the token of the owner" },
-    change: withRateLimit(3),
+    change: (worker) => withHistory()(withRateLimit(3)(worker)),
   });
   const headers = { "content-type": "application/json", authorization: "Bearer the token of the owner" };
   try {

@@ -14,12 +14,13 @@ let server;
 let recorder;
 /** Files of each segment, by the manifest. */
 let segments;
+let manifest;
 
 before(async () => {
   const site = siteFromEnvironment();
   [server, browser] = await Promise.all([startSite({ site }), launchChromium()]);
   recorder = await startRecorder(server.url);
-  const { manifest } = JSON.parse(await readFile(path.join(site, "bundle/manifest.json"), "utf8"));
+  ({ manifest } = JSON.parse(await readFile(path.join(site, "bundle/manifest.json"), "utf8")));
   segments = manifest.segments.map(({ shard, items, coWatch }) => [shard, items, coWatch].filter(Boolean).map(({ file }) => file));
 });
 
@@ -123,6 +124,14 @@ function onlyClusters(records) {
   return segmentsOf(records);
 }
 
+test("dummies are drawn from what the public clicks, as the manifest has it", () => {
+  const { items, cells, segments } = manifest;
+  assert.equal(cells.public.length, segments.length);
+  const clicks = cells.public.map((weight, at) => weight - segments[at].home);
+  assert.ok(clicks.every((count) => count > 0), `training counted clicks in every segment: ${clicks}`);
+  assert.ok(cells.public.reduce((sum, weight) => sum + weight, 0) > 5 * items);
+});
+
 test("bucket: whole clusters, four at a time, ascending, and the same ones after a reload", async () => {
   const page = await openIn("bucket");
   assert.deepEqual(onlyClusters(recorder.take()), [], "nothing but what everybody fetches before the first click");
@@ -205,6 +214,7 @@ test("the module: budget, offers, settings, and what it says of itself", async (
     const sent = await rec.sent();
     const outcome = {
       spent: spent.degraded,
+      fallback: [spent.source, spent.items.length],
       privacy: await rec.privacy(),
       unoffered: await refused(() => rec.setMode("local")),
       sent: sent.filter(({ words }) => words.includes("group")).length,
@@ -238,6 +248,7 @@ test("the module: budget, offers, settings, and what it says of itself", async (
     return outcome;
   });
   await context.close();
+  assert.deepEqual(found.fallback, ["popular", 3], "popular videos are left");
   assert.match(found.spent, /budget is spent: ε 0.0 of 1.0/);
   assert.deepEqual(found.privacy.epsilon, { report: 2, spent: 0, budget: 1 });
   assert.equal(found.privacy.mode, "noised");

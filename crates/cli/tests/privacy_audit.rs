@@ -6,6 +6,8 @@
 mod common;
 
 use common::{Folder, assert_says, recsys, refused};
+use recsys_core::envelope::Envelope;
+use recsys_core::manifest::Manifest;
 use recsys_core::npy::Matrix;
 use recsys_core::rng::SplitMix64;
 use serde_json::Value;
@@ -134,6 +136,16 @@ fn each_mode_leaks_what_it_must_and_no_more() {
     );
     assert_eq!(value("local", "NDCG@10 relative to standard", 10), 1.0);
     assert_eq!(text, run(), "one seed gives one table");
+}
+
+#[test]
+fn without_events_every_video_counts_one_in_the_public_distribution() {
+    let folder = Folder::new();
+    made(&folder);
+    let file = std::fs::read(folder.path("bundle/manifest.json")).unwrap();
+    let manifest = Manifest::parse(Envelope::parse(&file).unwrap().manifest_bytes()).unwrap();
+    let home: Vec<u32> = manifest.segments.iter().map(|segment| segment.home).collect();
+    assert_eq!(manifest.cells.unwrap().public, home);
 }
 
 #[test]

@@ -48,20 +48,31 @@ export class NAME extends DurableObject {
   #inner;
   #instance;
 
-  async fetch(request) {
+  async #call(method, ...args) {
     freshAfterTrap();
     if (this.#instance !== state.instanceId) {
       this.#inner = new wasm.NAME(this.ctx, this.env);
       this.#instance = state.instanceId;
     }
     try {
-      return await this.#inner.fetch(request);
+      return await this.#inner[method](...args);
     } catch (error) {
       noteTrap(error);
       throw error;
     }
   }
-}
+
+  fetch(request) {
+    return this.#call("fetch", request);
+  }
+ALARM}
+"#;
+
+/// What an object has beside, where its half in Rust does: the runtime asks the class whether there is one.
+const ALARM: &str = r#"
+  alarm() {
+    return this.#call("alarm");
+  }
 "#;
 
 /// Writes `worker.js` beside wasm-bindgen's `index.js`, with the Durable Objects of these classes, and turns the source-phase import of the module into a plain
@@ -79,12 +90,21 @@ pub(crate) fn write(folder: &Path, objects: &[&str]) -> Result<()> {
     }
     let mut entry = ENTRY.to_owned();
     for name in objects {
-        ensure!(
-            plain.contains(&format!("export class {name} ")),
-            "{}: expected a class {name}, as crates/xtask/src/wasm.rs names it",
-            index.display()
-        );
-        entry.push_str(&OBJECT.replace("NAME", name));
+        let (_, class) = plain
+            .split_once(&format!("export class {name} "))
+            .with_context(|| {
+                format!(
+                    "{}: expected a class {name}, as crates/xtask/src/wasm.rs names it",
+                    index.display()
+                )
+            })?;
+        let (class, _) = class.split_once("\n}").unwrap_or((class, ""));
+        let alarm = if class.contains("\n    alarm()") {
+            ALARM
+        } else {
+            ""
+        };
+        entry.push_str(&OBJECT.replace("NAME", name).replace("ALARM", alarm));
     }
     std::fs::write(&index, plain)?;
     std::fs::write(folder.join("worker.js"), entry)?;

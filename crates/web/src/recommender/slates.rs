@@ -41,6 +41,12 @@ impl Recommender {
                 let note = self.prepare(query.as_deref()).await?;
                 let all = Conditions::default();
                 self.look_up(filter.as_ref().map_or(&all, |(_, conditions)| conditions))?;
+                // Where the budget was spent before anything came, everybody's popular videos are left.
+                let found = self.recent.recommended();
+                let nothing = found.is_none_or(|found| found.list.is_empty());
+                if nothing && filter.is_none() && self.mode == Mode::Noised {
+                    self.ask(None).await?;
+                }
                 note
             }
         };
@@ -138,7 +144,8 @@ impl Recommender {
             self.fetch_bundle().await;
         }
         let session = &self.memory.session;
-        let query = session.query(WINDOW);
+        // In every other mode no vector may leave.
+        let query = session.query(WINDOW).filter(|_| self.mode == Mode::Standard);
         let (body, words) = match (self.mode, &query) {
             (Mode::History, _) => (
                 history::request_body(&self.memory.viewer, standard::CANDIDATES, filter),
@@ -146,7 +153,10 @@ impl Recommender {
             ),
             (_, query) => (
                 standard::request_body(query.as_deref(), standard::CANDIDATES, filter),
-                standard::request_words(session.recent(WINDOW).len(), query.as_ref().map_or(0, Vec::len)),
+                standard::request_words(
+                    query.as_ref().map_or(0, |_| session.recent(WINDOW).len()),
+                    query.as_ref().map_or(0, Vec::len),
+                ),
             ),
         };
         // The server's answer depends on clicks that the body does not show.

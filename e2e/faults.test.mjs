@@ -86,10 +86,10 @@ for (const [what, damage] of SHARD_FAULTS) {
 }
 
 const BUNDLE_FAULTS = [
-  ["no item table", (bundle, { segments }) => rm(path.join(bundle, segments[0].items.file))],
+  ["no item tables", (bundle, { segments }) => Promise.all(segments.map(({ items }) => rm(path.join(bundle, items.file))))],
   [
-    "half an item table",
-    (bundle, { segments: [{ items }] }) => truncate(path.join(bundle, items.file), items.bytes >> 1),
+    "half of each item table",
+    (bundle, { segments }) => Promise.all(segments.map(({ items }) => truncate(path.join(bundle, items.file), items.bytes >> 1))),
   ],
   ["no dictionaries", (bundle, { dictionaries }) => rm(path.join(bundle, dictionaries.file))],
   ["no manifest", (bundle) => rm(path.join(bundle, "manifest.json"))],

@@ -168,7 +168,6 @@ pub fn request_body(viewer: &str, k: u32, filter: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
 
     #[test]
     fn names_are_32_digits_and_debug_tells_none() {

@@ -65,7 +65,7 @@ mod tests {
         let mut random = SplitMix64::new(5);
         let mut counts = [0u32; 7];
         for _ in 0..70_000 {
-            counts[random.below(7) as usize] += 1;
+            counts[Random::below(&mut random, 7) as usize] += 1;
         }
         // Four standard deviations of a count of mean 10,000.
         assert!(

@@ -13,6 +13,9 @@ pub(super) const GUESSES: usize = 5;
 /// Clicks that are told from a query, one after the other.
 const ATOMS: usize = 10;
 
+/// How sure an adversary is of each row.
+pub(super) type Suspicion<'a> = Box<dyn Fn(usize) -> f64 + 'a>;
+
 /// What a server saw of every viewer's session.
 pub(super) struct Observed<'a> {
     pub(super) world: &'a World<'a>,
@@ -120,8 +123,8 @@ impl<'a> Observed<'a> {
     }
 
     /// How sure an adversary is that a viewer clicked a video.
-    pub(super) fn suspicion(&self) -> Vec<Box<dyn Fn(usize) -> f64 + '_>> {
-        let one = |view: &'_ View| -> Box<dyn Fn(usize) -> f64 + '_> {
+    pub(super) fn suspicion(&self) -> Vec<Suspicion<'_>> {
+        let one = |view: &'_ View| -> Suspicion<'_> {
             match view {
                 View::Vectors(queries) => {
                     let queries = queries.clone();

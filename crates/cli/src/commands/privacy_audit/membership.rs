@@ -1,6 +1,6 @@
 //! Was this video clicked by this viewer? Scores of clicked and of other videos, and how well they are told apart.
 
-use super::attacks::Observed;
+use super::attacks::{Observed, Suspicion};
 use recsys_core::metrics::Interval;
 use recsys_core::rng::SplitMix64;
 
@@ -26,7 +26,7 @@ pub(super) fn scores(observed: &Observed<'_>, within: bool, random: &mut SplitMi
         .map(|viewer| viewer.clicked(observed.session, observed.requests))
         .collect();
     let cluster = |row: usize| observed.world.cluster_of[row];
-    let one = |(number, suspicion): (usize, &Box<dyn Fn(usize) -> f64 + '_>)| {
+    let one = |(number, suspicion): (usize, Suspicion<'_>)| {
         let (own, all) = (&clicked[number], &observed.viewers[number].clicks);
         let mut scores = Scores {
             clicked: Vec::new(),
@@ -47,7 +47,7 @@ pub(super) fn scores(observed: &Observed<'_>, within: bool, random: &mut SplitMi
         }
         scores
     };
-    suspicion.iter().enumerate().map(one).collect()
+    suspicion.into_iter().enumerate().map(one).collect()
 }
 
 /// Area under the ROC curve, with its 95 % interval over viewers.

@@ -163,9 +163,12 @@ test("noised: one cluster for the epoch, paid for once, also after a reload", as
   await clickAt(page, [7, 3]);
   assert.deepEqual(onlyClusters(recorder.take()), [], "further clicks of the epoch ask for nothing");
   assert.match(await page.tab.locator("#epsilon").textContent(), /Spent: 4 of 16/);
+  const stills = () => page.tab.locator("#watched .sprite").count();
+  assert.equal(await stills(), 3, "what was clicked has its still, wherever it came from");
   await page.tab.reload();
   await page.ready();
   await page.idle();
+  assert.equal(await stills(), 3);
   assert.ok(onlyClusters(recorder.take()).every((number) => number === reported));
   assert.match(await page.tab.locator("#epsilon").textContent(), /Spent: 4 of 16/);
   await page.close();

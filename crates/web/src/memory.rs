@@ -195,6 +195,9 @@ impl Memory {
         if self.bundle == bundle {
             return;
         }
+        for item in &mut self.watched {
+            item.sprite = None;
+        }
         self.session.refresh(|id, facts, neighbours| match known(id) {
             Some(new) => (*facts, *neighbours) = new,
             None => {

@@ -50,7 +50,7 @@ impl<'a> FromJson<'a> for Item {
                 preview_url: fields.get("previewUrl")?,
                 content_url: fields.get("contentUrl")?,
                 duration_seconds: fields.get("durationSeconds")?,
-                sprite: None,
+                sprite: fields.get("sprite")?,
             })
         })
     }
@@ -64,7 +64,21 @@ impl Item {
             id.clone_into(&mut item.name);
         }
         id.clone_into(&mut item.id);
+        // A card is the same in every bundle, a still's place is not.
+        item.sprite = None;
         item
+    }
+}
+
+impl<'a> FromJson<'a> for Sprite {
+    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
+        json.object(|fields| {
+            Ok(Self {
+                sheet: fields.get("sheet")?,
+                x: fields.get("x")?,
+                y: fields.get("y")?,
+            })
+        })
     }
 }
 

@@ -125,7 +125,9 @@ impl Recommender {
     /// A click on a video that this browser knows; `None` where the server had no vector for it.
     fn clicked(&self, id: &ItemId, ts_ms: i64) -> Result<(Option<Click>, Item), Failure> {
         if let Some(candidate) = self.candidate(id) {
-            let item = Item::from_card(id.as_str(), &candidate.card);
+            let mut item = Item::from_card(id.as_str(), &candidate.card);
+            // A video of a cluster that is not fetched any more would else have no still.
+            item.sprite = self.sprite(id.as_str());
             let click = |vector| Click {
                 item: id.clone(),
                 ts_ms,

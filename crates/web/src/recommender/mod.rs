@@ -173,7 +173,7 @@ impl Recommender {
     pub fn export(&self) -> State {
         let mut state = self.memory.to_state();
         for item in &mut state.watched {
-            item.sprite = self.sprite(&item.id);
+            item.sprite = self.sprite(&item.id).or(item.sprite.take());
         }
         state
     }
@@ -267,13 +267,15 @@ impl Recommender {
         }
     }
 
+    /// Where the still of a video is, as far as is known here.
     fn sprite(&self, id: &str) -> Option<Sprite> {
         let bundle = self.bundle.as_ref().ok()?;
-        let cell = match &self.local {
-            Some(local) => local.cell(id)?,
-            None if self.recent.bundle() == Some(&bundle.name) => self.recent.candidate(id)?.cell,
-            None => return None,
-        };
+        let here = self.local.as_ref().and_then(|local| local.cell(id));
+        let cell = here.or_else(|| {
+            let same = self.recent.bundle() == Some(&bundle.name);
+            same.then(|| self.recent.candidate(id))?
+                .map(|candidate| candidate.cell)
+        })?;
         Sprite::of(bundle.manifest.sprites.as_ref()?, cell)
     }
 }

@@ -103,6 +103,12 @@ pub trait FromJson<'a>: Sized {
     }
 }
 
+/// How many values a text may have at most, before it is read: every opening bracket and every comma counts as one.
+#[must_use]
+pub fn values_at_most(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| b"{[,".contains(byte)).count()
+}
+
 /// Reads a JSON text.
 ///
 /// # Errors

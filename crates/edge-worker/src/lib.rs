@@ -6,7 +6,7 @@
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
 //! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
 //! but `history`, where the owner turned it on, of viewers who want that; `aggregates` adds up counts that have no viewer in
-//! them.
+//! them; both ask their `objects`.
 
 mod aggregates;
 mod bundle;
@@ -19,6 +19,7 @@ mod hit;
 mod last_seen;
 mod limit;
 mod log;
+mod objects;
 mod problem;
 mod query;
 mod reply;

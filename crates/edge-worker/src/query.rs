@@ -272,7 +272,7 @@ async fn json_of<T: for<'a> FromJson<'a>>(request: &mut Request, limit: usize) -
         return Err(Problem::media_type("application/json"));
     }
     let bytes = body(request, limit).await?;
-    let values = bytes.iter().filter(|byte| b"{[,".contains(byte)).count();
+    let values = json::values_at_most(&bytes);
     if values > MAX_VALUES {
         return Err(Problem::malformed(format!(
             "the body has {values} values: at most {MAX_VALUES} are allowed"

@@ -199,7 +199,7 @@ impl Fenwick {
             return None;
         }
         // 53 random bits, as a double between 0 and 1 has.
-        let mut left = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 * total;
+        let mut left = rng.unit() * total;
         let (mut at, mut step) = (0, (self.sums.len() - 1).next_power_of_two());
         while step > 0 {
             let next = at + step;

@@ -148,7 +148,7 @@ impl Manifest {
         if bytes.len() > MAX_BYTES {
             return Err(ManifestError::TooLong(bytes.len()));
         }
-        let values = bytes.iter().filter(|byte| b"{[,".contains(byte)).count();
+        let values = json::values_at_most(bytes);
         if values > MAX_VALUES {
             return Err(ManifestError::TooManyValues(values));
         }

@@ -30,7 +30,7 @@ impl Draw {
     pub(super) fn new(pool: Vec<usize>, wanted: usize, rate: f64, seed: u64) -> Self {
         let mut rng = SplitMix64::new(seed);
         // 53 bits: a uniform number from 0 to below 1.
-        let explores = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64 >= 1.0 - rate;
+        let explores = rng.unit() >= 1.0 - rate;
         let drawn = explores.then(|| {
             let mut urn = pool.clone();
             let draw = |_| urn.swap_remove(rng.below(urn.len()));

@@ -5,18 +5,15 @@ mod object;
 
 use crate::bundle::{Call, Loaded};
 use crate::problem::Problem;
-use crate::{reply, retrieval};
-use futures_util::future::{Either, select};
+use crate::{objects, reply, retrieval};
 use futures_util::{StreamExt, stream};
 use object::{NEXT_HEADER, Table};
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
 use std::collections::HashSet;
-use std::pin::pin;
 use std::rc::Rc;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
-use worker::{Delay, Env, Headers, Method, Request, RequestInit, Response, Stub};
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
 
 /// The binding of the object that holds the sums.
 const BINDING: &str = "AGGREGATES";
@@ -28,8 +25,6 @@ const TOKEN: &str = "AGGREGATES_TOKEN";
 const MIN_TOKEN_BYTES: usize = 16;
 /// The one object: its sums are the site's.
 const OBJECT: &str = "site";
-/// How long the object may take. One that trapped never answers.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// What an answer of the object may be.
 type Asked = Result<Response, Problem>;
@@ -127,13 +122,7 @@ pub fn check_on(env: &Env) -> Result<(), Problem> {
 
 /// The object, where the path is on.
 fn stub(env: &Env) -> Result<Stub, Problem> {
-    let on = env.var(SWITCH).is_ok_and(|value| value.to_string() == "true");
-    let namespace = env.durable_object(BINDING).ok().filter(|_| on);
-    let namespace = namespace.ok_or_else(|| {
-        Problem::forbidden(format!(
-            "aggregates are off on this site; its owner turns them on in wrangler.toml ({BINDING} and {SWITCH})"
-        ))
-    })?;
+    let namespace = objects::namespace(env, BINDING, SWITCH, "aggregates are off on this site")?;
     Ok(namespace.id_from_name(OBJECT)?.get_stub()?)
 }
 
@@ -156,12 +145,5 @@ fn authorise(env: &Env, request: &Request) -> Result<(), Problem> {
 }
 
 async fn call(stub: &Stub, request: Request) -> Asked {
-    let answer = pin!(stub.fetch_with_request(request));
-    match select(answer, pin!(Delay::from(DEADLINE))).await {
-        Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
-        Either::Left(_) => Err(Problem::unavailable("the object of the sums failed")),
-        Either::Right(_) => Err(Problem::unavailable(
-            "the object of the sums did not answer in time",
-        )),
-    }
+    objects::ask(stub, request, "the object of the sums").await
 }

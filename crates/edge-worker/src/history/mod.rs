@@ -3,13 +3,11 @@
 
 mod object;
 
+use crate::objects;
 use crate::problem::Problem;
-use futures_util::future::{Either, select};
 use recsys_core::catalogue::ItemId;
 use recsys_core::privacy::history::{Asked, ViewerName};
-use std::pin::pin;
-use std::time::Duration;
-use worker::{Delay, Env, Method, Request, RequestInit, Response, Stub};
+use worker::{Env, Method, ObjectNamespace, Request, RequestInit, Response, Stub};
 
 /// The binding of the objects, one a viewer.
 const BINDING: &str = "HISTORY";
@@ -20,8 +18,6 @@ const DAYS: &str = "HISTORY_DAYS";
 const DEFAULT_DAYS: f64 = 90.0;
 const MAX_DAYS: f64 = 3_650.0;
 const DAY_MS: f64 = 86_400_000.0;
-/// How long an object may take. One that trapped never answers.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Does what a viewer asks for; gives how many clicks were taken.
 ///
@@ -67,14 +63,8 @@ pub fn check_on(env: &Env) -> Result<(), Problem> {
     namespace(env).map(drop)
 }
 
-fn namespace(env: &Env) -> Result<worker::ObjectNamespace, Problem> {
-    let on = env.var(SWITCH).is_ok_and(|value| value.to_string() == "true");
-    let namespace = env.durable_object(BINDING).ok().filter(|_| on);
-    namespace.ok_or_else(|| {
-        Problem::forbidden(format!(
-            "this site keeps no histories; its owner turns them on in wrangler.toml ({BINDING} and {SWITCH})"
-        ))
-    })
+fn namespace(env: &Env) -> Result<ObjectNamespace, Problem> {
+    objects::namespace(env, BINDING, SWITCH, "this site keeps no histories")
 }
 
 /// Milliseconds after which a history is erased that nothing was added to.
@@ -98,12 +88,5 @@ async fn call(stub: &Stub, method: Method, path: &str, body: Option<String>) -> 
     let mut init = RequestInit::new();
     init.with_method(method).with_body(body.map(Into::into));
     let request = Request::new_with_init(&format!("http://history.local/{path}"), &init)?;
-    let answer = pin!(stub.fetch_with_request(request));
-    match select(answer, pin!(Delay::from(DEADLINE))).await {
-        Either::Left((Ok(response), _)) if response.status_code() == 200 => Ok(response),
-        Either::Left(_) => Err(Problem::unavailable("the object of this history failed")),
-        Either::Right(_) => Err(Problem::unavailable(
-            "the object of this history did not answer in time",
-        )),
-    }
+    objects::ask(stub, request, "the object of this history").await
 }

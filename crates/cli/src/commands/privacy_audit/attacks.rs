@@ -323,22 +323,15 @@ fn by_first_belief(observed: &Observed<'_>) -> Vec<Profile> {
 
 /// Which clusters were asked for, the rarer the more it weighs; of vectors the last one.
 fn by_what_was_asked(observed: &Observed<'_>) -> Vec<Profile> {
-    let asked = |view: &View| -> Vec<u32> {
-        match view {
-            View::Report(cluster, _) => vec![*cluster],
-            View::Sets(sets) => sets.iter().flat_map(|asked| asked.set.iter().copied()).collect(),
-            View::Vectors(_) | View::Nothing => Vec::new(),
-        }
-    };
     let mut counts = vec![1.0; observed.world.prior.len()];
-    for cluster in observed.views.iter().flat_map(asked) {
+    for cluster in observed.views.iter().flat_map(View::asked) {
         counts[cluster as usize] += 1.0;
     }
     let sessions = observed.views.len() as f64 + 1.0;
     let one = |view: &View| match view {
         View::Vectors(queries) => direction(queries.last()),
         _ => {
-            let clusters = asked(view);
+            let clusters = view.asked();
             let weight = |(cluster, count): (usize, &f64)| match clusters.contains(&(cluster as u32)) {
                 true => (sessions / count).ln().max(1e-3).sqrt(),
                 false => 0.0,

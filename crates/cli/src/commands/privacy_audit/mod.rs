@@ -200,7 +200,7 @@ impl Audit<'_> {
                     lift.into(),
                 );
             }
-            self.membership(&name, &first)?;
+            self.membership(&name, &first);
             let linked = attacks::linked(&first, &second);
             self.report
                 .add_mean(&name, "two sessions linked, times chance", requests, &linked);
@@ -215,12 +215,12 @@ impl Audit<'_> {
             let timed: Vec<f64> = first
                 .views
                 .iter()
-                .map(|view| shown_times(view, requests))
+                .map(|view| view.requests() as f64 / requests as f64)
                 .collect();
             self.report
                 .add_mean(&name, "clicks whose time shows on the wire", requests, &timed);
             self.crowd(&name, setting, &first);
-            let transferred = utility::transferred(self.world, setting, &first.views, requests)?;
+            let transferred = utility::transferred(self.world, setting, &first.views, requests);
             let (counts, bytes): (Vec<f64>, Vec<f64>) = transferred.into_iter().unzip();
             self.report
                 .add_mean(&name, "cost: HTTP requests", requests, &counts);
@@ -231,7 +231,7 @@ impl Audit<'_> {
         self.side_channels(setting)
     }
 
-    fn membership(&mut self, name: &str, observed: &Observed<'_>) -> Result<()> {
+    fn membership(&mut self, name: &str, observed: &Observed<'_>) {
         let (resamples, seed) = (self.args.resamples.min(200), self.args.seed);
         let scores = membership::scores(observed, false, &mut self.random);
         let requests = observed.requests;
@@ -256,7 +256,6 @@ impl Audit<'_> {
                 auc.into(),
             );
         }
-        Ok(())
     }
 
     /// Among how many viewers one hides: the fewest that ask for a cluster in an epoch.
@@ -265,15 +264,8 @@ impl Audit<'_> {
             return;
         }
         let mut crowd = vec![0usize; self.world.clusters.len()];
-        for view in &observed.views {
-            let asked: Vec<u32> = match view {
-                View::Report(cluster, _) => vec![*cluster],
-                View::Sets(sets) => sets.iter().flat_map(|asked| asked.set.iter().copied()).collect(),
-                View::Vectors(_) | View::Nothing => Vec::new(),
-            };
-            for cluster in asked {
-                crowd[cluster as usize] += 1;
-            }
+        for cluster in observed.views.iter().flat_map(View::asked) {
+            crowd[cluster as usize] += 1;
         }
         let fewest = crowd.into_iter().min().unwrap_or_default();
         self.report.add(
@@ -346,17 +338,6 @@ impl Audit<'_> {
         }
         Ok(())
     }
-}
-
-/// The share of a session's clicks after each of which something went over the wire.
-fn shown_times(view: &View, clicks: usize) -> f64 {
-    let requests = match view {
-        View::Vectors(queries) => queries.len(),
-        View::Report(..) => 1,
-        View::Sets(sets) => sets.len(),
-        View::Nothing => 0,
-    };
-    requests as f64 / clicks.max(1) as f64
 }
 
 /// The attacks that must succeed.

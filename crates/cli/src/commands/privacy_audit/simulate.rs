@@ -14,11 +14,12 @@ const SHARPNESS: f64 = 12.0;
 /// So many viewers, the same for the same seed.
 pub(super) fn viewers(world: &World<'_>, count: usize, seed: u64) -> Vec<Viewer> {
     let centred = centred(world);
+    let popular = Sampler::new(world.popularity.iter().copied());
     let mut random = SplitMix64::new(seed);
     let clicks = CLICKS.min(world.vectors.len() / 2);
     (0..count)
         .map(|_| Viewer {
-            clicks: one(world, &centred, clicks, &mut random),
+            clicks: one(world, (&popular, &centred), clicks, &mut random),
         })
         .collect()
 }
@@ -35,8 +36,12 @@ fn centred(world: &World<'_>) -> Vec<Vec<f32>> {
     world.vectors.iter().map(one).collect()
 }
 
-fn one(world: &World<'_>, centred: &[Vec<f32>], clicks: usize, random: &mut SplitMix64) -> Vec<usize> {
-    let popular = Sampler::new(world.popularity.iter().copied());
+fn one(
+    world: &World<'_>,
+    (popular, centred): (&Sampler, &[Vec<f32>]),
+    clicks: usize,
+    random: &mut SplitMix64,
+) -> Vec<usize> {
     let interests: Vec<Sampler> = INTERESTS
         .iter()
         .map(|_| {
@@ -49,12 +54,12 @@ fn one(world: &World<'_>, centred: &[Vec<f32>], clicks: usize, random: &mut Spli
         .collect();
     let mut clicked = Vec::with_capacity(clicks);
     while clicked.len() < clicks {
-        let mut at = share(random);
+        let mut at = random.unit();
         let interest = INTERESTS.iter().position(|share| {
             at -= share;
             at < 0.0
         });
-        let from = interest.map_or(&popular, |number| &interests[number]);
+        let from = interest.map_or(popular, |number| &interests[number]);
         // A narrow interest may be used up.
         let fresh = (0..50)
             .map(|_| from.draw(random))
@@ -65,11 +70,6 @@ fn one(world: &World<'_>, centred: &[Vec<f32>], clicks: usize, random: &mut Spli
         }
     }
     clicked
-}
-
-/// A number from 0 to below 1.
-fn share(random: &mut SplitMix64) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Draws by weight.
@@ -86,7 +86,7 @@ impl Sampler {
     }
 
     fn draw(&self, random: &mut SplitMix64) -> usize {
-        let at = share(random) * self.0.last().copied().unwrap_or_default();
+        let at = random.unit() * self.0.last().copied().unwrap_or_default();
         self.0
             .partition_point(|sum| *sum <= at)
             .min(self.0.len().saturating_sub(1))

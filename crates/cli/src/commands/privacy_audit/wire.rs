@@ -41,6 +41,27 @@ pub(super) enum View {
     Nothing,
 }
 
+impl View {
+    /// The clusters that were asked for.
+    pub(super) fn asked(&self) -> Vec<u32> {
+        match self {
+            Self::Report(cluster, _) => vec![*cluster],
+            Self::Sets(sets) => sets.iter().flat_map(|asked| asked.set.iter().copied()).collect(),
+            Self::Vectors(_) | Self::Nothing => Vec::new(),
+        }
+    }
+
+    /// How many times something was sent.
+    pub(super) fn requests(&self) -> usize {
+        match self {
+            Self::Vectors(queries) => queries.len(),
+            Self::Report(..) => 1,
+            Self::Sets(sets) => sets.len(),
+            Self::Nothing => 0,
+        }
+    }
+}
+
 /// A set of bucket mode.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {

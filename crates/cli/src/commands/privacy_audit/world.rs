@@ -9,7 +9,7 @@ use recsys_core::privacy::Clusters;
 use recsys_core::session::WINDOW;
 use recsys_core::shard::Scratch;
 use recsys_core::vector::{UnitVector, mean_direction};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Requests of a session.
@@ -206,14 +206,14 @@ pub(super) fn check(viewers: &[Viewer]) -> Result<()> {
 /// # Errors
 /// The log cannot be read, or fewer than two have clicks enough.
 pub(super) fn viewers(events: &Path, catalogue: &Catalogue, most: usize) -> Result<Vec<Viewer>> {
-    let mut by_name: BTreeMap<String, (Vec<usize>, HashMap<usize, ()>)> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, (Vec<usize>, HashSet<usize>)> = BTreeMap::new();
     for event in read_events(events, &ProgressBar::hidden())? {
         let EventKind::Click { item, .. } = &event.kind else {
             continue;
         };
         if let Some(row) = catalogue.row(item) {
             let (clicks, had) = by_name.entry(event.viewer).or_default();
-            if had.insert(row, ()).is_none() {
+            if had.insert(row) {
                 clicks.push(row);
             }
         }

@@ -1,6 +1,7 @@
 //! Settings of a worker: the variables of its wrangler file.
 
 use crate::cors::Origins;
+use crate::settings;
 use worker::Env;
 
 /// Milliseconds that an answer waits for what is not at hand, where `DEADLINE_MS` is not set.
@@ -60,14 +61,8 @@ impl Config {
     /// # Errors
     /// One of them does not have its form.
     pub fn of(env: &Env) -> Result<Self, String> {
-        let text = |name: &str| env.var(name).ok().map(|value| value.to_string());
-        let number = |name: &str, default: u64| match text(name) {
-            None => Ok(default),
-            Some(text) => {
-                let number = text.parse().ok().filter(|number| (1..=600_000).contains(number));
-                number.ok_or_else(|| format!("{name} is {text:?}: expected a whole number from 1 to 600000"))
-            }
-        };
+        let text = |name: &str| settings::text(env, name);
+        let number = |name: &str, default: u64| settings::number(env, name, default, 1..=600_000);
         let segments = match text("SEGMENTS") {
             None => None,
             Some(text) => {

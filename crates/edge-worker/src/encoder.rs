@@ -1,15 +1,13 @@
 //! The encoder behind the service binding `ENCODER`; where `ENCODER_IMAGE` is bound too, pictures go there.
 
+use crate::deadline::within;
 use crate::problem::{Problem, Refusal};
-use futures_util::future::{Either, select};
 use recsys_core::manifest::EncoderRef;
 use serde::Deserialize;
-use std::pin::pin;
-use std::time::Duration;
-use worker::{Delay, Env, Fetcher, Headers, Method, RequestInit, Response};
+use worker::{Env, Fetcher, Headers, Method, RequestInit, Response};
 
 /// How long an answer may take; the first one includes loading the model.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE_MS: u64 = 10_000;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -130,11 +128,11 @@ async fn call(
         init.with_headers(headers)
             .with_body(Some(worker::js_sys::Uint8Array::from(body).into()));
     }
-    let answer = pin!(encoder.fetch(format!("http://encoder.local/{path}"), Some(init)));
-    match select(answer, pin!(Delay::from(DEADLINE))).await {
-        Either::Left((Ok(response), _)) => Ok(response),
+    let answer = encoder.fetch(format!("http://encoder.local/{path}"), Some(init));
+    match within(DEADLINE_MS, answer).await {
+        Some(Ok(response)) => Ok(response),
         // The runtime's own words may quote what was sent.
-        Either::Left((Err(_), _)) => Err("the encoder failed".to_owned()),
-        Either::Right(_) => Err("the encoder did not answer in time".to_owned()),
+        Some(Err(_)) => Err("the encoder failed".to_owned()),
+        None => Err("the encoder did not answer in time".to_owned()),
     }
 }

@@ -1,14 +1,12 @@
 //! Workers behind service bindings that hold the segments which this one does not.
 
 use crate::config::Group;
+use crate::deadline::within;
 use crate::problem::Refusal;
-use futures_util::future::{Either, select};
 use recsys_core::candidates::Reply;
 use recsys_core::segment::Matching;
 use serde::{Deserialize, Serialize};
-use std::pin::pin;
-use std::time::Duration;
-use worker::{Delay, Env, Headers, Method, RequestInit, Response};
+use worker::{Env, Headers, Method, RequestInit, Response};
 
 /// Names what an answer's body does not hold.
 pub const FOUND_HEADER: &str = "x-recsys-found";
@@ -69,11 +67,9 @@ pub async fn ask(
     deadline_ms: u64,
 ) -> Result<(Reply, Found), String> {
     let name = &group.binding;
-    let answer = pin!(fetch(env, name, question));
-    let timeout = pin!(Delay::from(Duration::from_millis(deadline_ms)));
-    match select(answer, timeout).await {
-        Either::Left((answer, _)) => answer.map_err(|error| format!("{name}: {error}")),
-        Either::Right(_) => Err(format!("{name}: no answer in time")),
+    match within(deadline_ms, fetch(env, name, question)).await {
+        Some(answer) => answer.map_err(|error| format!("{name}: {error}")),
+        None => Err(format!("{name}: no answer in time")),
     }
 }
 

@@ -4,6 +4,7 @@
 //! the others go on from what they have at hand.
 
 use crate::log::Line;
+use crate::settings;
 use worker::{Cache, Env, Headers, Response};
 
 /// Nobody can ask for this name: it is no site's.
@@ -15,7 +16,7 @@ const KEEP: &str = "max-age=31536000";
 
 /// Where the highest sequence of this worker's bundle is kept; `source` is the kind of its storage.
 pub fn place(env: &Env, source: &str) -> String {
-    let name = env.var(NAME).map(|name| name.to_string()).unwrap_or_default();
+    let name = settings::text(env, NAME).unwrap_or_default();
     [PLACE, source, "/", &name].concat()
 }
 

@@ -2,8 +2,10 @@
 
 use crate::bundle::Loaded;
 use crate::cors::{Caller, Origins};
+use crate::degraded::{self, Note};
 use crate::groups;
 use crate::hit::Hit;
+use crate::metrics;
 use recsys_core::candidates::{Answer, Entry, MEDIA_TYPE, Source};
 use recsys_core::segment::Matching;
 use recsys_core::shard::SearchStats;
@@ -15,8 +17,8 @@ use worker::{Headers, Response, Result};
 pub struct Found<'a> {
     /// The hits, best first.
     pub hits: Vec<Hit<'a>>,
-    /// Why this is less than was asked for, where it is.
-    pub degraded: Option<String>,
+    /// Why this is less than was asked for; nothing where it is not.
+    pub degraded: Vec<Note>,
     /// What the search cost, where there was one.
     pub stats: Option<SearchStats>,
     /// How many videos fit, where a filter was given.
@@ -29,6 +31,7 @@ pub struct Found<'a> {
 
 /// The answer, in the binary layout or as JSON.
 pub fn of(bundle: &Loaded, found: &Found<'_>, source: Source, binary: bool) -> Result<Response> {
+    metrics::degraded(&found.degraded);
     match binary {
         true => with_type(bytes(bundle, found, source), MEDIA_TYPE, "no-store"),
         false => json(bundle, found, source),
@@ -36,12 +39,13 @@ pub fn of(bundle: &Loaded, found: &Found<'_>, source: Source, binary: bool) -> R
 }
 
 fn bytes(bundle: &Loaded, found: &Found<'_>, source: Source) -> Vec<u8> {
+    let degraded = degraded::text(&found.degraded);
     let answer = Answer {
         dim: bundle.manifest.dim as usize,
         entries: &found.hits,
         source,
         bundle: &bundle.id,
-        degraded: found.degraded.as_deref(),
+        degraded: degraded.as_deref(),
     };
     answer.to_bytes()
 }
@@ -78,8 +82,8 @@ fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Result<Response> 
         "items": found.hits.iter().map(item).collect::<Vec<_>>(),
     });
     if let Some(body) = body.as_object_mut() {
-        if let Some(reason) = &found.degraded {
-            body.insert("degraded".to_owned(), reason.as_str().into());
+        if let Some(text) = degraded::text(&found.degraded) {
+            body.insert("degraded".to_owned(), text.into());
         }
         if let Some(matching) = found.matching {
             body.insert(

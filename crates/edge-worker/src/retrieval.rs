@@ -4,6 +4,7 @@
 //! does not wait.
 
 use crate::bundle::{self, Call, Loaded};
+use crate::degraded::{Note, Reason};
 use crate::groups::{self, Question};
 use crate::hit::{Hit, best};
 use crate::problem::Problem;
@@ -43,7 +44,7 @@ pub struct Gathered {
     /// Segments of this worker that are to be asked.
     own: Vec<usize>,
     replies: Vec<(Reply, groups::Found)>,
-    faults: Vec<String>,
+    faults: Vec<Note>,
     /// Segments that nobody answers for.
     lost: usize,
     /// Whether there are segments that were not asked.
@@ -129,7 +130,7 @@ impl Retrieval<'_> {
     }
 
     /// The vectors of some videos, in the order of their ids, with what is wrong where they could not all be looked for.
-    pub async fn vectors(&self, ids: Vec<String>) -> (Vec<UnitVector>, Option<String>) {
+    pub async fn vectors(&self, ids: Vec<String>) -> (Vec<UnitVector>, Vec<Note>) {
         let gathered = self.gather_ids(&ids).await;
         let segments = self.bundle.segments.borrow();
         let vector = |hit: &Hit<'_>| {
@@ -213,24 +214,24 @@ impl Retrieval<'_> {
                 Ok(answer) => gathered.replies.push(answer),
                 Err(error) => {
                     gathered.lost += segments.len();
-                    gathered.faults.push(error);
+                    gathered.faults.push(Note::new(Reason::Group, error));
                 }
             }
         }
         gathered
     }
 
-    fn fault(&self, gathered: &Gathered) -> Option<String> {
+    fn fault(&self, gathered: &Gathered) -> Vec<Note> {
         let replies = gathered
             .replies
             .iter()
-            .filter_map(|(reply, _)| reply.degraded().map(str::to_owned));
-        let own = self.bundle.fault().into_iter();
-        let all: Vec<String> = own
+            .filter_map(|(reply, _)| reply.degraded())
+            .map(|text| Note::new(Reason::Group, text));
+        let own = self.bundle.fault().map(|text| Note::new(Reason::Bundle, text));
+        own.into_iter()
             .chain(gathered.faults.iter().cloned())
             .chain(replies)
-            .collect();
-        (!all.is_empty()).then(|| all.join("; "))
+            .collect()
     }
 
     /// The answer, near to a vector or else popular, with the pinned videos behind it, for `read`.
@@ -290,7 +291,10 @@ impl Retrieval<'_> {
         }
         let found = Found {
             hits,
-            degraded: self.fault(gathered).or_else(|| missing_note(missing)),
+            degraded: match self.fault(gathered) {
+                faults if faults.is_empty() => missing_note(missing).into_iter().collect(),
+                faults => faults,
+            },
             stats: vector.is_some().then_some(stats),
             matching: here
                 .matching
@@ -342,6 +346,7 @@ fn located<'a>(segments: &'a Segments, ids: &[String], gathered: &'a Gathered) -
     hits
 }
 
-fn missing_note(missing: usize) -> Option<String> {
-    (missing > 0).then(|| format!("{missing} segment(s) that should have been asked are not at hand"))
+fn missing_note(missing: usize) -> Option<Note> {
+    let text = || format!("{missing} segment(s) that should have been asked are not at hand");
+    (missing > 0).then(|| Note::new(Reason::Segments, text()))
 }

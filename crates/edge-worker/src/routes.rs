@@ -2,6 +2,7 @@
 
 use crate::aggregates;
 use crate::bundle::{self, Call, Loaded};
+use crate::degraded::{Note, Reason};
 use crate::encoder;
 use crate::groups::Question;
 use crate::history;
@@ -134,19 +135,19 @@ fn memory_bytes() -> usize {
 enum Attempt {
     Answer(worker::Result<Response>),
     /// Nothing was found where something is missing, and why that is.
-    Nothing(Option<String>),
+    Nothing(Vec<Note>),
     /// Other segments may have more.
     Short,
 }
 
 async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem> {
-    let mut note = None;
+    let mut notes = Vec::new();
     if let Query::Viewer(viewer) = &asked.query {
         history::check_on(call.env)?;
         asked.query = match history::recent(call.env, viewer).await {
             Ok(recent) => Query::Recent(recent),
             Err(_) => {
-                note = Some("this viewer's history is not at hand".to_owned());
+                notes.push(Note::new(Reason::History, "this viewer's history is not at hand"));
                 Query::Nothing
             }
         };
@@ -177,12 +178,15 @@ async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem
         ),
         Query::Recent(recent) if !recent.is_empty() => {
             let newest_first = ids(recent).into_iter().rev().collect();
-            let (mut vectors, fault) = retrieval.vectors(newest_first).await;
+            let (mut vectors, faults) = retrieval.vectors(newest_first).await;
             vectors.truncate(WINDOW);
             let mean = mean_direction(&vectors);
             if mean.is_none() {
-                let unknown = || "none of the ids in `recent` is in this bundle".to_owned();
-                note = Some(fault.unwrap_or_else(unknown));
+                let unknown = "none of the ids in `recent` is in this bundle";
+                notes = match faults.is_empty() {
+                    true => vec![Note::new(Reason::UnknownIds, unknown)],
+                    false => faults,
+                };
             }
             (mean.map(UnitVector::into_vec), Source::Personal)
         }
@@ -212,7 +216,7 @@ async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem
         }
         match attempted {
             Attempt::Answer(answer) => return Ok(answer?),
-            Attempt::Nothing(fault) => note = fault,
+            Attempt::Nothing(faults) => notes = faults,
             Attempt::Short => {}
         }
     }
@@ -223,7 +227,10 @@ async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem
     }
     let answer = retrieval.finish(&gathered, None, pins, |found| {
         let found = Found {
-            degraded: note.or_else(|| found.degraded.clone()),
+            degraded: match notes.is_empty() {
+                true => found.degraded.clone(),
+                false => notes,
+            },
             ..found.clone()
         };
         reply::of(&retrieval.bundle, &found, Source::Popular, asked.binary)

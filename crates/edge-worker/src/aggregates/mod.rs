@@ -5,14 +5,13 @@ mod object;
 
 use crate::bundle::{Call, Loaded};
 use crate::problem::Problem;
-use crate::{objects, reply, retrieval};
+use crate::{objects, reply, retrieval, token};
 use futures_util::{StreamExt, stream};
 use object::{NEXT_HEADER, Table};
 use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
 use std::collections::HashSet;
 use std::rc::Rc;
-use subtle::ConstantTimeEq;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
 
 /// The binding of the object that holds the sums.
@@ -21,8 +20,6 @@ const BINDING: &str = "AGGREGATES";
 const SWITCH: &str = "AGGREGATES_ENABLED";
 /// The secret that reads the sums.
 const TOKEN: &str = "AGGREGATES_TOKEN";
-/// A shorter secret counts as none, in bytes.
-const MIN_TOKEN_BYTES: usize = 16;
 /// The one object: its sums are the site's.
 const OBJECT: &str = "site";
 
@@ -72,7 +69,7 @@ async fn stored(stub: &Stub, batch: &Batch) -> Result<usize, Problem> {
 /// The path is off, no token is set, another one came, or the object does not answer.
 pub async fn export(env: &Env, request: &Request) -> Asked {
     let stub = stub(env)?;
-    authorise(env, request)?;
+    token::check(env, TOKEN, request)?;
     // Asked for before the answer starts, so that an object that fails is a problem document.
     let (lines, next) = page(&stub, Some((Table::Items, 0))).await?;
     let rest = stream::unfold((stub, next), |(stub, at)| async move {
@@ -124,24 +121,6 @@ pub fn check_on(env: &Env) -> Result<(), Problem> {
 fn stub(env: &Env) -> Result<Stub, Problem> {
     let namespace = objects::namespace(env, BINDING, SWITCH, "aggregates are off on this site")?;
     Ok(namespace.id_from_name(OBJECT)?.get_stub()?)
-}
-
-fn authorise(env: &Env, request: &Request) -> Result<(), Problem> {
-    let token = env.secret(TOKEN).map(|secret| secret.to_string());
-    let token = token.ok().filter(|token| token.len() >= MIN_TOKEN_BYTES);
-    let token = token.ok_or_else(|| {
-        Problem::forbidden(format!(
-            "no token of at least {MIN_TOKEN_BYTES} bytes is set on this site; set one with `wrangler secret put {TOKEN}`"
-        ))
-    })?;
-    let header = request.headers().get("authorization")?.unwrap_or_default();
-    let (scheme, given) = header.split_once(' ').unwrap_or_default();
-    let same = given.as_bytes().ct_eq(token.as_bytes());
-    if scheme.eq_ignore_ascii_case("bearer") && bool::from(same) {
-        Ok(())
-    } else {
-        Err(Problem::unauthorised())
-    }
 }
 
 async fn call(stub: &Stub, request: Request) -> Asked {

@@ -1,0 +1,147 @@
+//! A circuit breaker an engine: after some failures in a row it is left alone for a while, then one request tries it.
+
+use super::{Engine, Fault, Kind};
+use crate::deadline::within;
+use crate::log::Line;
+use crate::metrics;
+use std::cell::RefCell;
+use std::future::Future;
+use worker::Date;
+
+/// Failures in a row after which an engine rests.
+const FAILURES: u32 = 3;
+/// The first rest, in milliseconds; it doubles with every try that fails.
+const FIRST_REST_MS: u64 = 1_000;
+/// The longest rest, in milliseconds.
+const MAX_REST_MS: u64 = 30_000;
+/// How long a try may take before another is let through, in milliseconds: one that was cut off never ends.
+const TRY_MS: u64 = 10_000;
+
+/// What is known of an engine. Times are in milliseconds of any clock that does not run backwards.
+#[derive(Clone, Copy, Debug, Default)]
+struct Breaker {
+    failures: u32,
+    rest_ms: u64,
+    /// When it may be tried again; 0 where it does not rest.
+    until_ms: u64,
+}
+
+impl Breaker {
+    /// Whether the engine may be asked now. Where it rests and its time is up, the one who asks is the one who tries.
+    fn admits(&mut self, now_ms: u64) -> bool {
+        if self.until_ms == 0 {
+            return true;
+        }
+        let due = now_ms >= self.until_ms;
+        if due {
+            self.until_ms = now_ms.saturating_add(TRY_MS);
+        }
+        due
+    }
+
+    /// Notes that it answered.
+    fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Notes that it failed; true where it rests from now on.
+    fn failed(&mut self, now_ms: u64) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES {
+            return false;
+        }
+        let first = self.rest_ms == 0;
+        self.rest_ms = (self.rest_ms * 2).clamp(FIRST_REST_MS, MAX_REST_MS);
+        self.until_ms = now_ms.saturating_add(self.rest_ms);
+        first
+    }
+
+    /// Whether it rests.
+    const fn is_open(&self) -> bool {
+        self.until_ms != 0
+    }
+}
+
+thread_local! {
+    static BREAKERS: RefCell<[Breaker; Engine::ALL.len()]> = RefCell::default();
+}
+
+fn with<T>(engine: Engine, change: impl FnOnce(&mut Breaker) -> T) -> T {
+    BREAKERS.with_borrow_mut(|all| change(&mut all[engine as usize]))
+}
+
+/// Whether an engine is left alone at present.
+pub fn is_open(engine: Engine) -> bool {
+    with(engine, |breaker| breaker.is_open())
+}
+
+/// Asks an engine: within a deadline, and not at all while it rests. Faults are counted, and the first of a row that makes it
+/// rest is logged.
+///
+/// # Errors
+/// What is wrong with it.
+pub async fn guarded<T>(
+    engine: Engine,
+    deadline_ms: u64,
+    work: impl Future<Output = Result<T, Kind>>,
+) -> Result<T, Fault> {
+    let now_ms = || Date::now().as_millis();
+    if !with(engine, |breaker| breaker.admits(now_ms())) {
+        return Err(fault(engine, Kind::Resting));
+    }
+    let answer = within(deadline_ms, work).await.unwrap_or(Err(Kind::Timeout));
+    match answer {
+        Ok(value) => {
+            if with(engine, |breaker| std::mem::take(breaker).is_open()) {
+                Line::EngineBack { engine }.write();
+            }
+            Ok(value)
+        }
+        Err(kind) => {
+            if with(engine, |breaker| breaker.failed(now_ms())) {
+                Line::EngineRests { engine, kind }.write();
+            }
+            Err(fault(engine, kind))
+        }
+    }
+}
+
+fn fault(engine: Engine, kind: Kind) -> Fault {
+    metrics::fault(engine, kind);
+    Fault { engine, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_failures_make_it_rest_and_one_at_a_time_tries_it() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.failed(0));
+        breaker.succeeded();
+        assert!(!breaker.failed(1) && !breaker.failed(2) && breaker.admits(2));
+        assert!(breaker.failed(3), "the third of a row");
+        assert!(!breaker.admits(1_002));
+        assert!(breaker.admits(1_003), "its time is up");
+        assert!(!breaker.admits(1_004), "somebody tries it already");
+        assert!(!breaker.failed(1_010), "it rests already");
+        assert!(!breaker.admits(3_009) && breaker.admits(3_010), "twice as long");
+        breaker.succeeded();
+        assert!(!breaker.is_open() && breaker.admits(3_011));
+    }
+
+    #[test]
+    fn a_rest_has_an_end_and_so_has_a_try() {
+        let mut breaker = Breaker::default();
+        for now in 0..100 {
+            breaker.failed(now);
+        }
+        assert!(!breaker.admits(99 + MAX_REST_MS - 1));
+        assert!(breaker.admits(99 + MAX_REST_MS));
+        // The try was cut off with its request.
+        assert!(breaker.admits(99 + MAX_REST_MS + TRY_MS));
+        breaker.failed(u64::MAX);
+        assert!(breaker.is_open());
+    }
+}

@@ -16,6 +16,7 @@ pub mod items;
 pub mod json;
 pub mod manifest;
 pub mod metrics;
+pub mod milvus;
 pub mod npy;
 pub mod order;
 pub mod policy;

@@ -7,6 +7,7 @@ mod commands;
 mod files;
 mod graph;
 mod media;
+mod milvus;
 mod model;
 mod partition;
 mod progress;
@@ -14,6 +15,7 @@ mod publish;
 mod replay;
 mod signing;
 mod sprites;
+mod tls;
 
 use clap::{Parser, Subcommand};
 
@@ -49,6 +51,8 @@ enum Command {
     Index(commands::index::Args),
     /// Make a key that signs bundles, or show its public half
     Key(commands::key::Args),
+    /// Load a bundle into Milvus, list and remove what was loaded
+    Milvus(commands::milvus::Args),
     /// Make a CLIP model ready for indexing and for the encoder
     Model(commands::model::Args),
     /// Show or set the rules of a bundle's page: caps, boosts, pins, exploration
@@ -84,6 +88,7 @@ fn main() -> std::process::ExitCode {
         Command::Import(args) => commands::import::run(&args),
         Command::Index(args) => commands::index::run(args),
         Command::Key(args) => commands::key::run(&args),
+        Command::Milvus(args) => commands::milvus::run(&args),
         Command::Model(args) => commands::model::run(args),
         Command::Policy(args) => commands::policy::run(&args),
         Command::Predict(args) => commands::predict::run(args),

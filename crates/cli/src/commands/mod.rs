@@ -13,6 +13,7 @@ pub mod index;
 mod input;
 pub mod key;
 mod log;
+pub mod milvus;
 pub mod model;
 pub mod policy;
 pub mod predict;

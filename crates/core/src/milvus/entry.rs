@@ -21,7 +21,7 @@
 //! | type | what |
 //! | --- | --- |
 //! | 16 bytes | magic `RMVH`, version, length |
-//! | u32 × 2 | dim; number of videos |
+//! | u32 × 2, u64 | dim; number of videos; the bundle's sequence |
 //! | section | f32 × dim: mean of the codes, within ±16 |
 //! | section pair | strings: the bundle's name |
 
@@ -157,6 +157,8 @@ pub struct Head {
     pub bundle: String,
     /// How many videos there are.
     pub items: u32,
+    /// Its sequence: that of a newer one is higher.
+    pub sequence: u64,
     /// What was subtracted before the vectors were quantised.
     pub mean: Vec<f32>,
 }
@@ -173,6 +175,7 @@ impl Head {
         let mut sink = Sink::new(HEAD, VERSION);
         sink.u32(u32::try_from(self.mean.len()).unwrap_or(u32::MAX));
         sink.u32(self.items);
+        sink.u64(self.sequence);
         sink.section(&self.mean);
         sink.strings([self.bundle.as_bytes()].into_iter());
         Entity {
@@ -199,6 +202,7 @@ impl Head {
         c.own_length()?;
         let dim = c.count("dimensions", 8..=MAX_DIM)?;
         let items = c.u32("number of videos")?;
+        let sequence = c.u64("sequence")?;
         let mean = c.section::<f32>("mean", dim)?;
         check_mean(&c, file.view(&mean))?;
         let bundle = Strings::read(&mut c, &file, "bundle", 1)?;
@@ -206,6 +210,7 @@ impl Head {
         Ok(Self {
             bundle: bundle.get(&file, 0).to_owned(),
             items,
+            sequence,
             mean: file.view(&mean).to_vec(),
         })
     }

@@ -27,6 +27,7 @@ fn head() -> Head {
     Head {
         bundle: "0123456789abcdef".to_owned(),
         items: 2,
+        sequence: 7,
         mean: located(&segments())[0].mean().unwrap().to_vec(),
     }
 }

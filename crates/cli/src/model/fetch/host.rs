@@ -1,10 +1,10 @@
 //! Who is asked, and how.
 
+use crate::tls;
 use anyhow::{Result, ensure};
-use rustls::crypto::ring;
 use std::time::Duration;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 
 const HUGGING_FACE: &str = "https://huggingface.co";
 /// What Hugging Face's own tools read.
@@ -31,7 +31,7 @@ impl Host {
             secure || base.starts_with("http://"),
             "--mirror {base}: expected an address, http://… or https://…"
         );
-        let tls = if secure { Some(tls()?) } else { None };
+        let tls = if secure { Some(tls::config()?) } else { None };
         Ok(Self {
             base: base.trim_end_matches('/').to_owned(),
             tls,
@@ -58,20 +58,4 @@ impl Host {
             None => config.build().into(),
         }
     }
-}
-
-fn tls() -> Result<TlsConfig> {
-    // Another part of the program may have chosen before; then that one holds.
-    let _ = ring::default_provider().install_default();
-    let found = rustls_native_certs::load_native_certs();
-    ensure!(
-        !found.certs.is_empty(),
-        "this system has no certificates to check https by; install ca-certificates, or name a file of them in SSL_CERT_FILE"
-    );
-    let certificates = found
-        .certs
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned());
-    let roots = RootCerts::new_with_certs(&certificates.collect::<Vec<_>>());
-    Ok(TlsConfig::builder().root_certs(roots).build())
 }

@@ -1,5 +1,6 @@
 //! Settings of a worker: the variables of its wrangler file.
 
+use crate::candidates;
 use crate::cors::Origins;
 use crate::settings;
 use worker::Env;
@@ -53,6 +54,8 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// `ALLOWED_ORIGINS`: other origins whose pages may read answers, such as `https://a.example,https://b.example`.
     pub origins: Origins,
+    /// `CANDIDATES`: Milvus, where it is asked before the segments.
+    pub milvus: Option<candidates::Settings>,
 }
 
 impl Config {
@@ -81,9 +84,11 @@ impl Config {
         let parts = groups.split(';').filter(|part| !part.trim().is_empty());
         let groups: Option<Vec<Group>> = parts.map(group).collect();
         let origins = text("ALLOWED_ORIGINS").unwrap_or_default();
+        let deadline_ms = number("DEADLINE_MS", DEADLINE_MS)?;
         Ok(Self {
+            milvus: candidates::Settings::of(env, deadline_ms)?,
             origins: Origins::parse(&origins).map_err(|error| format!("ALLOWED_ORIGINS: {error}"))?,
-            deadline_ms: number("DEADLINE_MS", DEADLINE_MS)?,
+            deadline_ms,
             memory_bytes: number("MEMORY_MIB", MEMORY_MIB)? << 20,
             segments,
             groups: groups

@@ -1,7 +1,7 @@
 //! Candidate retrieval in a Cloudflare Worker.
 //!
-//! `routes` answers requests, `query` parses them, `retrieval` finds candidates: in the `bundle` that is loaded and kept,
-//! and in the workers of `groups`, a `hit` being from either. `encoder` asks the encoder behind its service binding,
+//! `routes` answers requests, `query` parses them, `retrieval` finds candidates by the port `candidates`: in the `bundle` that
+//! is loaded and kept, in the workers of `groups`, or in Milvus, a `hit` being from any of them. `encoder` asks the encoder behind its service binding,
 //! `trust` and `last_seen` say which bundle may be
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
 //! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
@@ -10,6 +10,7 @@
 
 mod aggregates;
 mod bundle;
+mod candidates;
 mod config;
 mod cors;
 mod deadline;

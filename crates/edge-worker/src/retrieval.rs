@@ -1,32 +1,23 @@
-//! Candidates for a query: from the segments of this worker, and from the workers that hold the others.
+//! Candidates for a query: from the segments of this worker, from the workers that hold the others, or from an engine, which the
+//! segments stand in for where it fails.
 //!
 //! First comes what has to be waited for (segments that are read, groups that are asked), then the search itself, which
 //! does not wait.
 
-use crate::bundle::{self, Call, Loaded};
+use crate::bundle::{Call, Loaded};
+use crate::candidates::{Candidates, Gathered, Milvus, Shards, Wish};
 use crate::degraded::{Note, Reason};
-use crate::groups::{self, Question};
+use crate::engines::Fault;
 use crate::hit::{Hit, best};
 use crate::problem::Problem;
 use crate::reply::Found;
-use futures_util::future::{join, join_all};
-use recsys_core::candidates::{Entry, Reply};
-use recsys_core::segment::{Conditions, Filter, Matching, Segments, Wanted};
-use recsys_core::shard::dequantise;
+use recsys_core::candidates::Entry;
+use recsys_core::segment::{Filter, Matching, Nearest, Segments, Wanted};
+use recsys_core::shard::{QueryError, dequantise};
 use recsys_core::vector::UnitVector;
-use serde_json::Value;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
-
-/// What a caller wants.
-pub struct Wish {
-    /// How many videos.
-    pub k: usize,
-    /// Conditions on every video, as they were written and as they were read.
-    pub filter: (Option<Value>, Conditions),
-    /// Ids that must not come.
-    pub exclude: Vec<String>,
-}
 
 /// A bundle that is asked something.
 pub struct Retrieval<'a> {
@@ -36,59 +27,77 @@ pub struct Retrieval<'a> {
     pub bundle: Rc<Loaded>,
     /// What is wanted.
     pub wish: Wish,
+    /// How Milvus failed this request.
+    fault: Cell<Option<Fault>>,
 }
 
-/// What has come from elsewhere.
-#[derive(Default)]
-pub struct Gathered {
-    /// Segments of this worker that are to be asked.
-    own: Vec<usize>,
-    replies: Vec<(Reply, groups::Found)>,
-    faults: Vec<Note>,
-    /// Segments that nobody answers for.
-    lost: usize,
-    /// Whether there are segments that were not asked.
-    partial: bool,
-}
-
-impl Retrieval<'_> {
-    fn count(&self) -> usize {
-        self.bundle.manifest.segments.len()
+impl<'a> Retrieval<'a> {
+    /// Asks a bundle for what is wanted.
+    pub const fn new(call: &'a Call<'a>, bundle: Rc<Loaded>, wish: Wish) -> Self {
+        Self {
+            call,
+            bundle,
+            wish,
+            fault: Cell::new(None),
+        }
     }
 
-    /// The segments that this worker answers for, by itself or through others.
-    fn all(&self) -> Vec<usize> {
-        match self.call.config.groups.is_empty() {
-            true => self.call.config.own(self.count()),
-            false => (0..self.count()).collect(),
+    /// The segments, here and elsewhere.
+    const fn shards(&self) -> Shards<'_> {
+        Shards {
+            call: self.call,
+            bundle: &self.bundle,
+            wish: &self.wish,
         }
+    }
+
+    /// Milvus, where the owner put it before the segments and it has not failed this request yet.
+    fn milvus(&self) -> Option<Milvus<'_>> {
+        let settings = self.call.config.milvus.as_ref()?;
+        self.fault.get().is_none().then(|| Milvus {
+            env: self.call.env,
+            settings,
+            bundle: &self.bundle,
+            wish: &self.wish,
+        })
+    }
+
+    /// Remembers that Milvus fails, so that the segments are asked from now on.
+    fn failed(&self, fault: Fault) {
+        self.fault.set(Some(fault));
+    }
+
+    /// Adds that Milvus fails to what segments found.
+    fn noted(&self, mut gathered: Gathered) -> Gathered {
+        let note = self.fault.get().map(|fault| Note::of(Reason::Candidates, fault));
+        gathered.faults.extend(note);
+        gathered
     }
 
     fn filter(&self) -> Filter {
         self.wish.filter.1.resolve(&self.bundle.dictionaries)
     }
 
-    /// Waits for what is near to a vector in the segments of its nearest cells.
+    /// Waits for what is near to a vector: what Milvus finds, or what is in the segments of its nearest cells.
     ///
     /// # Errors
     /// The vector does not fit the bundle.
     pub async fn near(&self, vector: &[f32]) -> Result<Gathered, Problem> {
-        let asked = {
-            let mut scratch = self.bundle.scratch.borrow_mut();
-            let routed = self.bundle.segments.borrow().route(vector, &mut scratch);
-            routed.map_err(|e| Problem::refused(e.to_string()))?
-        };
-        // Every group counts what fits a filter.
-        let counted = !self.wish.filter.1.is_empty();
-        let mut gathered = self.gather(&asked, counted, Some(vector), None).await;
-        gathered.partial = asked.len() < self.all().len();
-        Ok(gathered)
+        let refused = |error: QueryError| Problem::refused(error.to_string());
+        if let Some(milvus) = self.milvus() {
+            let unit = fitting(vector, self.bundle.manifest.dim as usize).map_err(refused)?;
+            match milvus.near(unit.as_slice()).await {
+                Ok(gathered) => return Ok(gathered),
+                Err(fault) => self.failed(fault),
+            }
+        }
+        let gathered = self.shards().near(vector).await.map_err(refused)?;
+        Ok(self.noted(gathered))
     }
 
     /// Waits for what is near to a vector in all segments, where those of the nearest cells had too little.
     pub async fn wider(&self, narrow: Gathered, vector: &[f32]) -> Gathered {
-        let all = self.all();
-        let mut gathered = self.gather(&all, true, Some(vector), None).await;
+        let mut gathered = self.shards().everywhere(Some(vector)).await;
         gathered.faults.extend(narrow.faults);
         gathered.faults.dedup();
         gathered
@@ -96,20 +105,12 @@ impl Retrieval<'_> {
 
     /// Waits for what is popular.
     pub async fn popular(&self) -> Gathered {
-        let all = self.all();
-        self.gather(&all, true, None, None).await
+        self.shards().everywhere(None).await
     }
 
     /// Waits for these segments of this worker alone.
     pub async fn only(&self, segments: &[usize]) -> Gathered {
-        let holds = |number: &usize| self.call.config.holds(*number);
-        let own: Vec<usize> = segments.iter().copied().filter(holds).collect();
-        bundle::ensure(self.call, &self.bundle, &own, true).await;
-        Gathered {
-            lost: segments.len() - own.len(),
-            own,
-            ..Gathered::default()
-        }
+        self.shards().only(segments).await
     }
 
     /// Waits for the videos that the page's rules pin: a page can only pin what it has.
@@ -119,19 +120,26 @@ impl Retrieval<'_> {
         ids.dedup();
         let gathered = match ids.is_empty() {
             true => Gathered::default(),
-            false => self.gather_ids(&ids).await,
+            false => self.find(&ids, true).await,
         };
         (ids, gathered)
     }
 
-    async fn gather_ids(&self, ids: &[String]) -> Gathered {
-        let all = self.all();
-        self.gather(&all, true, None, Some(ids)).await
+    async fn find(&self, ids: &[String], fitting: bool) -> Gathered {
+        if let Some(milvus) = self.milvus() {
+            match milvus.find(ids, fitting).await {
+                Ok(gathered) => return gathered,
+                Err(fault) => self.failed(fault),
+            }
+        }
+        // Segments are looked for ids without a query that could be refused.
+        let gathered = self.shards().find(ids, fitting).await;
+        self.noted(gathered.unwrap_or_default())
     }
 
     /// The vectors of some videos, in the order of their ids, with what is wrong where they could not all be looked for.
     pub async fn vectors(&self, ids: Vec<String>) -> (Vec<UnitVector>, Vec<Note>) {
-        let gathered = self.gather_ids(&ids).await;
+        let gathered = self.find(&ids, false).await;
         let segments = self.bundle.segments.borrow();
         let vector = |hit: &Hit<'_>| {
             let (scale, codes) = hit.vector();
@@ -159,66 +167,6 @@ impl Retrieval<'_> {
     /// Whether no segment is at hand, here or elsewhere.
     pub fn has_nothing(&self, gathered: &Gathered) -> bool {
         gathered.replies.is_empty() && self.bundle.segments.borrow().at_hand().next().is_none()
-    }
-
-    /// Asks the groups of these segments, all groups where `everywhere` holds, and waits for the own ones.
-    async fn gather(
-        &self,
-        asked: &[usize],
-        everywhere: bool,
-        vector: Option<&[f32]>,
-        find: Option<&[String]>,
-    ) -> Gathered {
-        let config = &self.call.config;
-        let own: Vec<usize> = asked
-            .iter()
-            .copied()
-            .filter(|number| config.holds(*number))
-            .collect();
-        // Where all are asked, nothing leaves for what comes: they need not all fit.
-        let evict = asked.len() < self.count() || self.count() == 1;
-        let groups = config.groups.iter().filter_map(|group| {
-            let numbers = asked
-                .iter()
-                .copied()
-                .filter(|number| group.segments.contain(*number));
-            let segments: Vec<usize> = numbers.collect();
-            (everywhere || !segments.is_empty()).then_some((group, segments))
-        });
-        let question = |segments: &[usize]| Question {
-            bundle: self.bundle.id.clone(),
-            k: self.wish.k,
-            vector: vector.map(<[f32]>::to_vec),
-            segments: segments.to_vec(),
-            find: find.map(<[String]>::to_vec),
-            filter: self.wish.filter.0.clone(),
-            exclude: self.wish.exclude.clone(),
-        };
-        let ask = groups.map(|(group, segments)| async move {
-            let question = question(&segments);
-            let answer = groups::ask(self.call.env, group, &question, self.call.round_ms()).await;
-            (segments, answer)
-        });
-        let wait = bundle::ensure(self.call, &self.bundle, &own, evict);
-        let ((), answers) = join(wait, join_all(ask)).await;
-        let mut gathered = Gathered {
-            own,
-            ..Gathered::default()
-        };
-        let known = |number: &usize| {
-            config.holds(*number) || config.groups.iter().any(|g| g.segments.contain(*number))
-        };
-        gathered.lost = asked.iter().filter(|number| !known(number)).count();
-        for (segments, answer) in answers {
-            match answer {
-                Ok(answer) => gathered.replies.push(answer),
-                Err(error) => {
-                    gathered.lost += segments.len();
-                    gathered.faults.push(Note::new(Reason::Group, error));
-                }
-            }
-        }
-        gathered
     }
 
     fn fault(&self, gathered: &Gathered) -> Vec<Note> {
@@ -254,6 +202,7 @@ impl Retrieval<'_> {
         };
         let segments = self.bundle.segments.borrow();
         let here = match vector {
+            _ if gathered.whole => Nearest::default(),
             Some(vector) => {
                 let mut scratch = self.bundle.scratch.borrow_mut();
                 let settings = &self.bundle.manifest.search;
@@ -295,10 +244,11 @@ impl Retrieval<'_> {
                 faults if faults.is_empty() => missing_note(missing).into_iter().collect(),
                 faults => faults,
             },
-            stats: vector.is_some().then_some(stats),
+            stats: (vector.is_some() && !gathered.whole).then_some(stats),
             matching: here
                 .matching
-                .map(|here| self.matching(gathered, &segments, here.videos)),
+                .map(|here| self.matching(gathered, &segments, here.videos))
+                .or(gathered.matching),
             missing,
             short,
         };
@@ -307,7 +257,7 @@ impl Retrieval<'_> {
 
     /// The videos that fit in all, of which `videos` are here.
     fn matching(&self, gathered: &Gathered, segments: &Segments, mut videos: usize) -> Matching {
-        let own = self.call.config.own(self.count());
+        let own = self.call.config.own(self.bundle.manifest.segments.len());
         let mut complete = own.iter().all(|number| segments.get(*number).is_some());
         for (_, found) in &gathered.replies {
             let there = found.matching();
@@ -327,8 +277,8 @@ pub async fn known(call: &Call<'_>, bundle: Rc<Loaded>, ids: Vec<String>) -> Has
         filter: Default::default(),
         exclude: Vec::new(),
     };
-    let retrieval = Retrieval { call, bundle, wish };
-    let gathered = retrieval.gather_ids(&ids).await;
+    let retrieval = Retrieval::new(call, bundle, wish);
+    let gathered = retrieval.find(&ids, false).await;
     let segments = retrieval.bundle.segments.borrow();
     let hits = located(&segments, &ids, &gathered);
     hits.iter().map(|hit| hit.id().to_owned()).collect()
@@ -336,8 +286,10 @@ pub async fn known(call: &Call<'_>, bundle: Rc<Loaded>, ids: Vec<String>) -> Has
 
 /// The videos of these ids, in their order, as far as they were found.
 fn located<'a>(segments: &'a Segments, ids: &[String], gathered: &'a Gathered) -> Vec<Hit<'a>> {
+    // A video that came from elsewhere need not come from here too.
+    let asked = if gathered.whole { &[] } else { ids };
     let here = segments
-        .find(ids.iter().map(String::as_str))
+        .find(asked.iter().map(String::as_str))
         .into_iter()
         .map(Hit::Here);
     let there = gathered.replies.iter().flat_map(|(reply, _)| reply.entries());
@@ -349,4 +301,21 @@ fn located<'a>(segments: &'a Segments, ids: &[String], gathered: &'a Gathered) -
 fn missing_note(missing: usize) -> Option<Note> {
     let text = || format!("{missing} segment(s) that should have been asked are not at hand");
     (missing > 0).then(|| Note::new(Reason::Segments, text()))
+}
+
+/// A query at unit length, where it fits vectors of `dim` dimensions; refused in the words of a segment that it does not fit.
+fn fitting(vector: &[f32], dim: usize) -> Result<UnitVector, QueryError> {
+    if vector.len() != dim {
+        let (expected, found) = (dim, vector.len());
+        return Err(QueryError::Length { expected, found });
+    }
+    if let Some((index, value)) = vector
+        .iter()
+        .copied()
+        .enumerate()
+        .find(|(_, value)| !value.is_finite())
+    {
+        return Err(QueryError::NotFinite { index, value });
+    }
+    UnitVector::new(vector.to_vec()).map_err(|_| QueryError::Zero)
 }

@@ -2,6 +2,7 @@
 
 use crate::aggregates;
 use crate::bundle::{self, Call, Loaded};
+use crate::candidates::{Gathered, Milvus, Wish};
 use crate::degraded::{Note, Reason};
 use crate::encoder;
 use crate::groups::Question;
@@ -10,7 +11,7 @@ use crate::limit::{self, Count};
 use crate::problem::Problem;
 use crate::query::{self, Query, Recs};
 use crate::reply::{self, Found};
-use crate::retrieval::{Gathered, Retrieval, Wish};
+use crate::retrieval::Retrieval;
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
 use recsys_core::segment::Conditions;
@@ -101,7 +102,7 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
     } else {
         "missing"
     };
-    let body = serde_json::json!({
+    let mut body = serde_json::json!({
         "status": "ok",
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
@@ -111,6 +112,10 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
         "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
     });
+    if let (Some(settings), Some(body)) = (&call.config.milvus, body.as_object_mut()) {
+        let state = Milvus::health(call.env, settings, &bundle).await;
+        body.insert("candidates".to_owned(), state.into());
+    }
     Ok(reply::with_type(
         body.to_string().into_bytes(),
         "application/json",
@@ -160,15 +165,12 @@ async fn recommend(call: &Call<'_>, mut asked: Recs) -> Result<Response, Problem
     if let Query::Recent(recent) = &asked.query {
         exclude.extend(ids(recent));
     }
-    let retrieval = Retrieval {
-        call,
-        bundle,
-        wish: Wish {
-            k: asked.k,
-            filter: asked.filter,
-            exclude,
-        },
+    let wish = Wish {
+        k: asked.k,
+        filter: asked.filter,
+        exclude,
     };
+    let retrieval = Retrieval::new(call, bundle, wish);
     let (vector, source) = match &asked.query {
         Query::Vector(vector) => (Some(vector.clone()), Source::Personal),
         Query::Text(text) => (Some(encoder::text(env, made_by, text).await?), Source::Search),
@@ -260,15 +262,12 @@ async fn segments(call: &Call<'_>, question: Question, conditions: Conditions) -
         exclude,
         ..
     } = question;
-    let retrieval = Retrieval {
-        call,
-        bundle,
-        wish: Wish {
-            k,
-            filter: (filter, conditions),
-            exclude,
-        },
+    let wish = Wish {
+        k,
+        filter: (filter, conditions),
+        exclude,
     };
+    let retrieval = Retrieval::new(call, bundle, wish);
     let (gathered, found_ids) = match find {
         Some(ids) => (retrieval.popular().await, Some(ids)),
         None if vector.is_some() => (retrieval.only(&segments).await, None),

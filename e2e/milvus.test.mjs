@@ -212,8 +212,8 @@ const hits = (rows) => ({ body: JSON.stringify({ code: 0, data: rows.map(([video
 
 test("whatever it says wrong, the segments answer and say why, and it is asked again", async () => {
   const expected = ids(await isSlate(await shard.client.recs({ vector: vector(1), k: 10 })));
-  for (const [what, lie, reason] of FAULTS) {
-    await withWorker({ engine: engines.v2, api: "v2" }, async (client) => {
+  await withWorker({ engine: engines.v2, api: "v2" }, async (client) => {
+    for (const [what, lie, reason] of FAULTS) {
       engines.v2.answer(lie);
       try {
         const slate = await recs(client);
@@ -224,11 +224,12 @@ test("whatever it says wrong, the segments answer and say why, and it is asked a
       } finally {
         engines.v2.answer();
       }
+      // Two failures in a row are not enough to let it rest.
       const slate = await recs(client);
       assert.deepEqual([slate.degraded, ids(slate)], [undefined, expected], what);
       assert.equal((await (await client.get("/healthz")).json()).candidates, "ready", what);
-    });
-  }
+    }
+  });
 });
 
 /** A bundle of made vectors, in a folder with an index.html. */

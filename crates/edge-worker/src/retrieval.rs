@@ -319,3 +319,22 @@ fn fitting(vector: &[f32], dim: usize) -> Result<UnitVector, QueryError> {
     }
     UnitVector::new(vector.to_vec()).map_err(|_| QueryError::Zero)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+    use recsys_core::shard::QueryError;
+
+    #[test]
+    fn what_no_segment_takes_is_refused_before_an_engine_is_asked() {
+        let refused = |vector: &[f32]| fitting(vector, 2).unwrap_err();
+        let length = |found| QueryError::Length { expected: 2, found };
+        assert_eq!((refused(&[]), refused(&[1.0; 3])), (length(0), length(3)));
+        assert!(matches!(
+            refused(&[0.0, f32::NAN]),
+            QueryError::NotFinite { index: 1, .. }
+        ));
+        assert_eq!(refused(&[0.0, -0.0]), QueryError::Zero);
+        assert_eq!(fitting(&[3.0, 4.0], 2).unwrap().as_slice(), [0.6, 0.8]);
+    }
+}

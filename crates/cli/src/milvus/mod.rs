@@ -2,8 +2,6 @@
 
 mod client;
 mod load;
-#[cfg(test)]
-mod tests;
 
 pub use client::{Client, Options};
 pub use load::{Done, Load, load};

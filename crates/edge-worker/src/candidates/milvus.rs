@@ -305,3 +305,125 @@ fn reply(head: &Head, bundle: &str, rows: Vec<Row>, query: Option<&[f32]>) -> Re
     };
     Reply::open(&answer.to_bytes()).map_err(|_| Kind::Protocol)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use recsys_core::candidates::Entry;
+    use recsys_core::catalogue::ItemFacts;
+    use recsys_core::cowatch::Neighbour;
+    use recsys_core::milvus::Entity;
+
+    const BUNDLE: &str = "0123456789abcdef";
+    const DIM: usize = 8;
+
+    struct Video {
+        id: &'static str,
+        codes: [i8; DIM],
+    }
+
+    impl Entry for Video {
+        fn id(&self) -> &str {
+            self.id
+        }
+
+        fn card(&self) -> &str {
+            "{\"name\":\"a \\\"name\\\"\"}"
+        }
+
+        fn facts(&self) -> ItemFacts {
+            ItemFacts::unknown()
+        }
+
+        fn cell(&self) -> u32 {
+            7
+        }
+
+        fn score(&self) -> f32 {
+            0.0
+        }
+
+        fn vector(&self) -> (f32, &[i8]) {
+            (0.01, &self.codes)
+        }
+
+        fn mean(&self) -> Option<&[f32]> {
+            Some(&[0.125; DIM])
+        }
+
+        fn neighbours(&self) -> Vec<Neighbour> {
+            vec![Neighbour { item: 5, weight: 9 }]
+        }
+    }
+
+    fn head() -> Head {
+        Head {
+            bundle: BUNDLE.to_owned(),
+            items: 2,
+            sequence: 1,
+            mean: vec![0.125; DIM],
+        }
+    }
+
+    /// An entity as Milvus gives it back.
+    fn row(entity: &Entity) -> Row {
+        let value = serde_json::to_value(entity).unwrap();
+        let text = |field: &str| {
+            value
+                .get(field)
+                .and_then(serde_json::Value::as_str)
+                .unwrap()
+                .to_owned()
+        };
+        Row {
+            video: text("video"),
+            entry: text("entry"),
+        }
+    }
+
+    fn videos() -> Vec<Row> {
+        let near = Video {
+            id: "near",
+            codes: [100, 0, 0, 0, 0, 0, 0, 0],
+        };
+        let far = Video {
+            id: "far",
+            codes: [-100, 0, 0, 0, 0, 0, 0, 0],
+        };
+        [far, near]
+            .iter()
+            .map(|video| row(&Entity::of(video, None).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn videos_come_with_the_shards_scores_and_the_head_is_none() {
+        let mut rows = videos();
+        rows.insert(1, row(&head().entity()));
+        let query = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let found = reply(&head(), BUNDLE, rows, Some(&query)).unwrap();
+        let entries: Vec<_> = found.entries().collect();
+        let scores: Vec<(&str, f32)> = entries.iter().map(|entry| (entry.id(), entry.score())).collect();
+        assert_eq!(scores, [("far", -0.875), ("near", 1.125)]);
+        assert_eq!(found.bundle(), BUNDLE);
+    }
+
+    #[test]
+    fn what_is_no_entity_of_this_collection_is_refused() {
+        let refused = |change: fn(&mut Row)| {
+            let mut rows = videos();
+            change(rows.last_mut().unwrap());
+            reply(&head(), BUNDLE, rows, None).err()
+        };
+        assert_eq!(refused(|_| ()), None);
+        assert_eq!(refused(|row| row.entry.clear()), Some(Kind::Mismatch));
+        assert_eq!(refused(|row| row.entry.truncate(100)), Some(Kind::Mismatch));
+        assert_eq!(refused(|row| row.video.clear()), Some(Kind::Protocol));
+        assert_eq!(refused(|row| row.video.push('\t')), Some(Kind::Protocol));
+        let other = Head {
+            mean: vec![0.0; 16],
+            ..head()
+        };
+        assert_eq!(reply(&other, BUNDLE, videos(), None).err(), Some(Kind::Mismatch));
+    }
+}

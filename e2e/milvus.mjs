@@ -1,5 +1,4 @@
-// A real Milvus 2.3.5 on free ports of loopback, its data in a folder of its own. It comes from PyPI (`milvus`), in a virtual
-// environment `milvus-venv` in the folder that RECSYS_SERVERS names.
+// A real Milvus 2.3.5 on free ports of loopback, its data in a folder of its own. `cargo xtask servers` installs it, from PyPI.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -7,11 +6,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { needs, SERVERS } from "./engines.mjs";
 
-const PYTHON = process.env.RECSYS_SERVERS && path.join(process.env.RECSYS_SERVERS, "milvus-venv/bin/python");
+const PYTHON = path.join(SERVERS, "milvus-venv/bin/python");
 
-/** Why there is no Milvus here; false where there is one. */
-export const noMilvus = PYTHON && existsSync(PYTHON) ? false : "RECSYS_SERVERS names no folder with milvus-venv (docs/milvus.md)";
+/** Options of a test that needs it. */
+export const needsMilvus = needs(existsSync(PYTHON), "Milvus");
 
 /**
  * Starts it, says where it is, and stops it at the end of its input, however that comes. The etcd inside of it would listen at its

@@ -17,6 +17,7 @@ mod deadline;
 mod degraded;
 mod encoder;
 mod engines;
+mod features;
 mod groups;
 mod history;
 mod hit;
@@ -25,20 +26,24 @@ mod limit;
 mod log;
 mod metrics;
 mod objects;
+mod operations;
 mod problem;
 mod query;
+mod recommend;
 mod reply;
 mod retrieval;
 mod routes;
 mod settings;
 mod token;
 mod trust;
+mod viewers;
 
 use bundle::Call;
 use config::Config;
 use cors::{Caller, Origins};
+use metrics::Route;
 use problem::Problem;
-use worker::{Context, Env, Request, Response, event};
+use worker::{Context, Date, Env, Request, Response, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -50,7 +55,10 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
             return reply::seal(refusal, &Origins::default(), &caller);
         }
     };
+    let (route, began) = (Route::of(&request.path()), Date::now().as_millis());
     let answer = routes::answer(request, &call).await;
     let answer = answer.or_else(|problem| problem.response())?;
+    let took_ms = Date::now().as_millis().saturating_sub(began);
+    metrics::answered(route, answer.status_code(), took_ms);
     reply::seal(answer, &call.config.origins, &caller)
 }

@@ -139,8 +139,11 @@ impl<'a> Milvus<'a> {
         Asked::of(self.env, self.settings, self.bundle)
     }
 
-    /// For `/healthz`: `ready`, or what is wrong. It looks at the collection anew.
-    pub async fn health(env: &Env, settings: &Settings, bundle: &Loaded) -> String {
+    /// Looks at the collection anew: whether it is there, whole, and of this bundle.
+    ///
+    /// # Errors
+    /// It is not.
+    pub async fn probe(env: &Env, settings: &Settings, bundle: &Loaded) -> Result<(), Fault> {
         let asked = Asked::of(env, settings, bundle);
         let work = async {
             let (status, body) = asked.send(&asked.api().describe(&asked.collection)).await?;
@@ -150,10 +153,7 @@ impl<'a> Milvus<'a> {
             }
             asked.read_head().await.map(drop)
         };
-        match guarded(Engine::Milvus, settings.deadline_ms, work).await {
-            Ok(()) => "ready".to_owned(),
-            Err(fault) => fault.to_string(),
-        }
+        guarded(Engine::Milvus, settings.deadline_ms, work).await
     }
 }
 

@@ -270,6 +270,22 @@ test("ids may have quotes, and an expression is none of them", async () => {
   }
 });
 
+for (const [api, needed] of [["v1", needsMilvus], ["v2", {}]]) {
+  test(`a connection that breaks while videos come in leaves none of them twice, by ${api}`, needed, async () => {
+    const { bundle } = await smallSite(`broken-${api}`, Array.from({ length: 20 }, (_, i) => `${api} ${i}`), 16);
+    let puts = 0;
+    const breaking = await startBreaking(engines[api], (url) => /insert|upsert/.test(url) && (puts += 1) === 2);
+    try {
+      const loaded = await load(breaking, bundle, "--batch", "5");
+      assert.deepEqual([loaded.videos, loaded.done, loaded.api], [20, "loaded", api]);
+      // Four batches and the head; by version 1 all over again, by version 2 one of them.
+      assert.equal(puts, api === "v1" ? 2 + 5 : 5 + 1);
+    } finally {
+      await breaking.stop();
+    }
+  });
+}
+
 test("one that hangs, dies and never was there costs its deadline, then nothing", needsMilvus, async () => {
   const expected = ids(await isSlate(await shard.client.recs({ vector: vector(1), k: 10 })));
   await withWorker({ engine: engines.v1, api: "v1" }, async (client) => {
@@ -364,8 +380,10 @@ test("a load that cannot be of use is refused, and says what would be", async ()
     await load(peer, other.bundle);
     const list = async () => JSON.parse(await recsys("milvus", "list", "--url", peer.url, "--json"));
     assert.deepEqual((await list()).map(({ whole }) => whole), [true, true]);
+    await recsys("milvus", "prune", "--keep", "1", "--in-use", bundle, "--in-use", other.bundle, "--url", peer.url);
+    assert.equal((await list()).length, 2);
     await recsys("milvus", "prune", "--keep", "1", "--url", peer.url);
-    const [{ bundle: kept }, ...rest] = await list();
+    const [{ collection: kept }, ...rest] = await list();
     assert.deepEqual(rest, []);
     await recsys("milvus", "drop", kept, "--url", peer.url);
     assert.deepEqual(await list(), []);
@@ -375,6 +393,41 @@ test("a load that cannot be of use is refused, and says what would be", async ()
     await peer.stop();
   }
 });
+
+test("a bundle of the same videos has the same collection", async () => {
+  const { bundle } = await smallSite("again", ["a", "b", "c"], 16);
+  const peer = await startPeer();
+  try {
+    const first = await load(peer, bundle);
+    const to = path.join(folder, "published");
+    await recsys("publish", bundle, "--to", to);
+    await recsys("publish", bundle, "--to", to, "--as-new");
+    const again = await load(peer, to);
+    assert.notEqual(again.bundle, first.bundle);
+    assert.deepEqual([again.collection, again.done], [first.collection, "there already"]);
+    await recsys("remove", "--bundle", bundle, "b");
+    const less = await load(peer, bundle);
+    assert.notEqual(less.collection, first.collection);
+    assert.deepEqual([less.videos, less.done], [2, "loaded"]);
+  } finally {
+    await peer.stop();
+  }
+});
+
+/** Stands before an engine, and breaks the connection instead of the answers that `breaks` names, once they are there. */
+async function startBreaking(engine, breaks) {
+  const server = http.createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    const { method, url } = request;
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(engine.url + url, { method, headers, ...(method === "POST" && { body }) });
+    const text = await answer.text();
+    if (breaks(url)) request.socket.destroy();
+    else response.writeHead(answer.status, headers).end(text);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => new Promise((resolve) => server.close(resolve)) };
+}
 
 test("what is busy for a while is asked again until it takes the videos", async () => {
   const { bundle } = await smallSite("patient", ["a", "b", "c"], 16);

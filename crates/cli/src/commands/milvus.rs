@@ -3,7 +3,7 @@
 use crate::bundle::Bundle;
 use crate::milvus::{Client, Done, Load, Options, load};
 use anyhow::{Result, ensure};
-use recsys_core::milvus::{Head, Metric, bundle_of, collection};
+use recsys_core::milvus::{Head, Metric, collection, contents, contents_of};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,9 +21,9 @@ enum Command {
     Load(LoadArgs),
     /// List the collections of bundles, the newest first
     List(ListArgs),
-    /// Remove the collection of a bundle
+    /// Remove a collection
     Drop(DropArgs),
-    /// Remove the collections of all but the newest bundles
+    /// Remove the collections of all but the newest bundles, once these are published
     Prune(PruneArgs),
 }
 
@@ -58,8 +58,8 @@ struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 struct DropArgs {
-    /// The bundle's name, 16 hexadecimal digits, as `list` shows it
-    bundle: String,
+    /// The collection, as `list` shows it
+    name: String,
     #[command(flatten)]
     milvus: Options,
 }
@@ -69,6 +69,9 @@ struct PruneArgs {
     /// How many stay, those of the highest sequences
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     keep: u16,
+    /// Folder of a bundle whose collection stays beside them, such as one that was published again; may be given several times
+    #[arg(long, value_name = "BUNDLE")]
+    in_use: Vec<PathBuf>,
     #[command(flatten)]
     milvus: Options,
     /// Print what was removed as JSON
@@ -93,7 +96,7 @@ fn run_load(args: &LoadArgs) -> Result<()> {
     let begun = Instant::now();
     let bundle = Bundle::open(&args.bundle)?;
     let client = Client::open(&args.milvus)?;
-    let collection = collection(&args.milvus.collection, bundle.id());
+    let collection = collection(&args.milvus.collection, &contents(bundle.manifest()));
     let metric = match args.metric.as_str() {
         "IP" => Metric::Ip,
         _ => Metric::Cosine,
@@ -129,18 +132,16 @@ fn run_load(args: &LoadArgs) -> Result<()> {
 /// A bundle's collection; one that was not loaded to its end has no head.
 struct Known {
     name: String,
-    bundle: String,
     head: Option<Head>,
 }
 
 /// The collections of bundles, that of the highest sequence first.
 fn known(client: &Client, name: &str) -> Result<Vec<Known>> {
     let known = |collection: String| {
-        let bundle = bundle_of(name, &collection)?.to_owned();
+        contents_of(name, &collection)?;
         let head = client.head(&collection);
         Some(head.map(|head| Known {
             head,
-            bundle,
             name: collection,
         }))
     };
@@ -159,7 +160,7 @@ fn run_list(args: &ListArgs) -> Result<()> {
     if args.json {
         let entry = |known: &Known| {
             json!({
-                "collection": known.name, "bundle": known.bundle, "whole": known.head.is_some(),
+                "collection": known.name, "whole": known.head.is_some(),
                 "sequence": known.head.as_ref().map(|head| head.sequence),
                 "videos": known.head.as_ref().map(|head| head.items),
             })
@@ -178,17 +179,12 @@ fn run_list(args: &ListArgs) -> Result<()> {
 
 fn run_drop(args: &DropArgs) -> Result<()> {
     let client = Client::open(&args.milvus)?;
-    let name = collection(&args.milvus.collection, &args.bundle);
+    let name = &args.name;
     ensure!(
-        bundle_of(&args.milvus.collection, &name).is_some(),
-        "{:?}: expected a bundle's name, 16 hexadecimal digits; `recsys milvus list` shows them",
-        args.bundle
+        contents_of(&args.milvus.collection, name).is_some() && client.collections()?.contains(name),
+        "{name}: there is no such collection of bundles; `recsys milvus list` shows those that are there"
     );
-    ensure!(
-        client.collections()?.contains(&name),
-        "{name}: there is no such collection; `recsys milvus list` shows those that are there"
-    );
-    client.remove(&name)?;
+    client.remove(name)?;
     println!("{name}: removed");
     Ok(())
 }
@@ -196,10 +192,21 @@ fn run_drop(args: &DropArgs) -> Result<()> {
 fn run_prune(args: &PruneArgs) -> Result<()> {
     let client = Client::open(&args.milvus)?;
     let known = known(&client, &args.milvus.collection)?;
+    let in_use = args
+        .in_use
+        .iter()
+        .map(|folder| {
+            Ok(collection(
+                &args.milvus.collection,
+                &contents(Bundle::open(folder)?.manifest()),
+            ))
+        })
+        .collect::<Result<Vec<String>>>()?;
     // One without a head may be loading at present.
     let whole = known.iter().filter(|known| known.head.is_some());
     let mut removed = Vec::new();
-    for Known { name, .. } in whole.skip(args.keep.into()) {
+    let old = whole.skip(args.keep.into());
+    for Known { name, .. } in old.filter(|known| !in_use.contains(&known.name)) {
         client.remove(name)?;
         if !args.json {
             println!("{name}: removed");

@@ -4,7 +4,7 @@ use super::client::{Change, Client};
 use crate::bundle::Bundle;
 use crate::progress;
 use anyhow::{Context, Result, bail, ensure};
-use recsys_core::milvus::{Api, Entity, HEAD_ID, Head, Metric};
+use recsys_core::milvus::{Api, Entity, HEAD_ID, Head, Metric, contents};
 use std::time::{Duration, Instant};
 
 /// How often a load begins again, where it is not known whether entities came in that must not come twice.
@@ -75,11 +75,22 @@ impl Load<'_> {
     fn head(&self) -> Result<Head> {
         let manifest = self.bundle.manifest();
         Ok(Head {
-            bundle: self.bundle.id().to_owned(),
+            contents: contents(manifest),
             items: u32::try_from(self.bundle.len())?,
             sequence: manifest.sequence,
             mean: self.bundle.mean().to_vec(),
         })
+    }
+
+    /// Whether what a collection says of itself is true of these videos, from whichever bundle they were loaded.
+    fn is_head(&self, found: Option<Head>) -> Result<bool> {
+        let own = self.head()?;
+        Ok(found.is_some_and(|found| {
+            Head {
+                sequence: own.sequence,
+                ..found
+            } == own
+        }))
     }
 
     /// What is there has to be what would be loaded.
@@ -101,9 +112,8 @@ impl Load<'_> {
             found.metric
         );
         ensure!(
-            client.head(collection)? == Some(self.head()?),
-            "{collection}: expected bundle {}, found a collection that was not loaded to its end or is of another; {remedy}",
-            self.bundle.id()
+            self.is_head(client.head(collection)?)?,
+            "{collection}: expected the videos of this bundle, found a collection that was not loaded to its end; {remedy}"
         );
         Ok(())
     }

@@ -23,7 +23,7 @@
 //! | 16 bytes | magic `RMVH`, version, length |
 //! | u32 × 2, u64 | dim; number of videos; the bundle's sequence |
 //! | section | f32 × dim: mean of the codes, within ±16 |
-//! | section pair | strings: the bundle's name |
+//! | section pair | strings: the name of the videos |
 
 use super::{HEAD_ID, UNKNOWN};
 use crate::bytes::{AlignedBytes, Cursor, FormatError, Sink, Strings};
@@ -40,7 +40,7 @@ use thiserror::Error;
 
 const VIDEO: [u8; 4] = *b"RMVE";
 const HEAD: [u8; 4] = *b"RMVH";
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// The longest text that Milvus takes for a field; API v1 takes as much for all fields of an entity but the vector.
 const MAX_TEXT: usize = 65_000;
 /// An age that nobody has.
@@ -153,11 +153,11 @@ const fn columns(facts: &ItemFacts) -> [f32; 5] {
 /// What all entities of a collection share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// The bundle's name.
-    pub bundle: String,
+    /// The name of the videos, as [`contents`](super::contents) has it.
+    pub contents: String,
     /// How many videos there are.
     pub items: u32,
-    /// Its sequence: that of a newer one is higher.
+    /// The sequence of the bundle that they were loaded from: that of a newer one is higher.
     pub sequence: u64,
     /// What was subtracted before the vectors were quantised.
     pub mean: Vec<f32>,
@@ -177,7 +177,7 @@ impl Head {
         sink.u32(self.items);
         sink.u64(self.sequence);
         sink.section(&self.mean);
-        sink.strings([self.bundle.as_bytes()].into_iter());
+        sink.strings([self.contents.as_bytes()].into_iter());
         Entity {
             video: HEAD_ID.to_owned(),
             vector: vector.unwrap_or_default(),
@@ -205,10 +205,10 @@ impl Head {
         let sequence = c.u64("sequence")?;
         let mean = c.section::<f32>("mean", dim)?;
         check_mean(&c, file.view(&mean))?;
-        let bundle = Strings::read(&mut c, &file, "bundle", 1)?;
+        let contents = Strings::read(&mut c, &file, "contents", 1)?;
         c.end()?;
         Ok(Self {
-            bundle: bundle.get(&file, 0).to_owned(),
+            contents: contents.get(&file, 0).to_owned(),
             items,
             sequence,
             mean: file.view(&mean).to_vec(),

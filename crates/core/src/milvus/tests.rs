@@ -1,6 +1,7 @@
 use super::*;
 use crate::candidates::Entry;
 use crate::catalogue::{ItemFacts, ItemId};
+use crate::manifest::Manifest;
 use crate::segment::fixture::{self, Video};
 use crate::segment::{Filter, Located, Segments};
 
@@ -25,7 +26,7 @@ fn located(segments: &Segments) -> Vec<Located<'_>> {
 
 fn head() -> Head {
     Head {
-        bundle: "0123456789abcdef".to_owned(),
+        contents: "0123456789abcdef".to_owned(),
         items: 2,
         sequence: 7,
         mean: located(&segments())[0].mean().unwrap().to_vec(),
@@ -184,9 +185,49 @@ fn no_id_ends_its_text() {
 }
 
 #[test]
+fn other_videos_have_another_name_and_another_ranker_has_not() {
+    let manifest = || {
+        fixture::bundle(
+            8,
+            &[&[Video {
+                id: "a",
+                ..Video::default()
+            }]],
+            true,
+        )
+        .manifest
+    };
+    let name = contents(&manifest());
+    let changed = |change: fn(&mut Manifest)| {
+        let mut manifest = manifest();
+        change(&mut manifest);
+        contents(&manifest)
+    };
+    assert_eq!(name, changed(|manifest| manifest.sequence += 1));
+    assert_eq!(name, changed(|manifest| manifest.created.clear()));
+    assert_eq!(
+        name,
+        changed(|manifest| manifest.ranker = Some(manifest.dictionaries.clone()))
+    );
+    for other in [
+        changed(|manifest| manifest.dim += 1),
+        changed(|manifest| manifest.removed = Some(manifest.dictionaries.clone())),
+        changed(|manifest| manifest.segments[0].home += 1),
+        changed(|manifest| manifest.segments[0].items.sha256.push('0')),
+        changed(|manifest| manifest.segments[0].co_watch = None),
+    ] {
+        assert_ne!(name, other);
+    }
+    assert_eq!(
+        contents_of("recsys", &collection("recsys", &name)),
+        Some(name.as_str())
+    );
+}
+
+#[test]
 fn names_of_collections() {
     let name = collection("recsys", "0123456789abcdef");
-    assert_eq!(bundle_of("recsys", &name), Some("0123456789abcdef"));
+    assert_eq!(contents_of("recsys", &name), Some("0123456789abcdef"));
     for other in [
         "recsys",
         "recsys_",
@@ -194,7 +235,7 @@ fn names_of_collections() {
         "other_0123456789abcdef",
         "recsys_0123456789ABCDEF",
     ] {
-        assert_eq!(bundle_of("recsys", other), None, "{other}");
+        assert_eq!(contents_of("recsys", other), None, "{other}");
     }
     assert!(is_name("recsys") && is_name("_a1"));
     for bad in ["", "1a", "a-b", "é", "a b", &"a".repeat(300)] {

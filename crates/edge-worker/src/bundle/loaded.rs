@@ -2,6 +2,7 @@
 
 use recsys_core::items::dictionaries::DictionaryFile;
 use recsys_core::manifest::{Manifest, SegmentEntry};
+use recsys_core::milvus::contents;
 use recsys_core::removed::Removed;
 use recsys_core::segment::{Segment, Segments, Slot};
 use recsys_core::shard::Scratch;
@@ -26,6 +27,8 @@ pub enum State {
 pub struct Loaded {
     /// Name: the start of the manifest's hash.
     pub id: String,
+    /// Name of its videos in engines that hold them.
+    pub contents: String,
     /// The manifest as it was read.
     pub manifest_bytes: Vec<u8>,
     /// The manifest.
@@ -59,6 +62,7 @@ impl Loaded {
         let count = manifest.segments.len();
         Self {
             id,
+            contents: contents(&manifest),
             manifest_bytes,
             manifest,
             dictionaries,

@@ -38,7 +38,7 @@ pub struct Settings {
     url: String,
     /// `MILVUS_API`: which version of its REST API.
     api: Api,
-    /// `MILVUS_COLLECTION`: name of its collections, to which a bundle's name is added.
+    /// `MILVUS_COLLECTION`: name of its collections, to which that of a bundle's videos is added.
     collection: String,
     /// `MILVUS_DEADLINE_MS`: milliseconds that it gets for an answer.
     deadline_ms: u64,
@@ -115,6 +115,12 @@ impl Candidates for Milvus<'_> {
     }
 
     async fn find(&self, ids: &[String], fitting: bool) -> Result<Gathered, Fault> {
+        if ids.is_empty() {
+            return Ok(Gathered {
+                whole: true,
+                ..Gathered::default()
+            });
+        }
         let ids: Vec<&str> = ids.iter().take(MAX_IDS).map(String::as_str).collect();
         let mut expression = milvus::among(&ids);
         let filter = self.wish.filter.1.resolve(&self.bundle.dictionaries);
@@ -171,7 +177,7 @@ impl<'a> Asked<'a> {
             env,
             settings,
             bundle,
-            collection: milvus::collection(&settings.collection, &bundle.id),
+            collection: milvus::collection(&settings.collection, &bundle.contents),
         }
     }
 
@@ -199,7 +205,7 @@ impl<'a> Asked<'a> {
         // It was loaded last, so without it something is missing.
         let row = rows.first().ok_or(Kind::Missing)?;
         let head = Head::read(&row.entry).map_err(|_| Kind::Mismatch)?;
-        if head.bundle != self.bundle.id || head.mean.len() != self.bundle.manifest.dim as usize {
+        if head.contents != self.bundle.contents || head.mean.len() != self.bundle.manifest.dim as usize {
             return Err(Kind::Mismatch);
         }
         let head = Rc::new(head);
@@ -358,7 +364,7 @@ mod tests {
 
     fn head() -> Head {
         Head {
-            bundle: BUNDLE.to_owned(),
+            contents: "fedcba9876543210".to_owned(),
             items: 2,
             sequence: 1,
             mean: vec![0.125; DIM],

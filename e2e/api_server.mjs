@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const WORKERD = runtime.default;
 /** What the image's entry is, after the program. */
 export const SERVE = ["serve", "deploy/workerd/config.capnp"];
+/** What the image's health check is. */
+export const HEALTH = ["test", "deploy/workerd/health.capnp"];
 /** The file descriptor on which workerd says where it listens. */
 const CONTROL = 3;
 
@@ -33,7 +35,8 @@ async function listening(child, said) {
 /**
  * Starts it on a loopback port.
  * @param {object} options
- * @param {string} options.site the site's files
+ * @param {string} [options.site] the site's files; dist/site where it is not given
+ * @param {string} [options.root] the folder that has deploy and dist; this one where it is not given
  * @param {string} [options.model] the encoder's model; dist/model where it is not given
  * @param {Record<string, string>} [options.vars] environment variables, of which there are no others
  * @param {string} [options.data] where it keeps its state; a folder of its own, which goes with it, where it is not given
@@ -42,12 +45,13 @@ async function listening(child, said) {
  * @returns {Promise<{url: string, pid: number, kill: (signal?: NodeJS.Signals) => Promise<number | null>, dispose: () => Promise<void>}>}
  *   `kill` sends a signal and gives the exit status, null where a signal ended it
  */
-export async function startApiServer({ site, model, vars = {}, data, port = 0, print = toStandardError }) {
+export async function startApiServer({ site, model, root = ROOT, vars = {}, data, port = 0, print = toStandardError }) {
   const own = data ?? (await mkdtemp(path.join(tmpdir(), "recsys-data-")));
-  const folders = { site, data: own, ...(model && { model }) };
-  const overrides = Object.entries(folders).map(([name, folder]) => `-d${name}=${path.resolve(folder)}`);
+  const folders = { site, model, data: own };
+  const given = Object.entries(folders).filter(([, folder]) => folder);
+  const overrides = given.map(([name, folder]) => `-d${name}=${path.resolve(folder)}`);
   const child = spawn(WORKERD, [...SERVE, ...overrides, `-shttp=127.0.0.1:${port}`, `--control-fd=${CONTROL}`], {
-    cwd: ROOT,
+    cwd: root,
     env: vars,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
   });

@@ -9,7 +9,7 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
-import { WORKERD, startApiServer } from "./api_server.mjs";
+import { HEALTH, WORKERD, startApiServer } from "./api_server.mjs";
 import { launchChromium } from "./browser.mjs";
 import { Client, isProblem, isSlate } from "./client.mjs";
 import { Page } from "./page.mjs";
@@ -269,7 +269,7 @@ test("told to stop, it answers what it has begun and ends with 0", async () => {
 
 /** Asks as the image's HEALTHCHECK does. */
 const check = ({ url }) =>
-  promisify(execFile)(WORKERD, ["test", "deploy/workerd/health.capnp", `-eserver=${new URL(url).host}`]).then(
+  promisify(execFile)(WORKERD, [...HEALTH, `-eserver=${new URL(url).host}`]).then(
     () => true,
     ({ code }) => (assert.equal(code, 1), false),
   );

@@ -20,8 +20,8 @@ import { assembled, faults, hasKubectl, objectsOf, rendered, unnamed } from "./k
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const WORKERD = "deploy/workerd";
 const PROGRAM = "/usr/local/bin/workerd";
-/** Variables of wrangler.toml that have no meaning for one process with all of the catalogue. */
-const NOT_BOUND = ["GROUPS", "SEGMENTS"];
+/** What the worker also reads: how a catalogue is split over several workers, and bindings that plain workerd has not. */
+const NOT_BOUND = ["ENCODER_IMAGE", "EVENTS_BUCKET", "GROUPS", "RATE_LIMIT", "SEGMENTS"];
 const SECRETS = ["AGGREGATES_TOKEN", "KAFKA_REST_AUTHORIZATION", "METRICS_TOKEN", "MILVUS_TOKEN", "REDIS_URL"];
 /** The oldest Kubernetes that knows all of the fields, and the newest that the checker knows. */
 const VERSIONS = ["1.30", "1.37"];
@@ -78,11 +78,20 @@ async function imageOf() {
   };
 }
 
-test("the configuration binds each variable that wrangler.toml tells of, under its own name", async () => {
+/** Names in capitals with an underscore in the worker's sources: its variables and some of its bindings. */
+async function readByTheWorker() {
+  const folder = "crates/edge-worker/src";
+  const files = (await readdir(inRoot(folder), { recursive: true })).filter((name) => name.endsWith(".rs"));
+  const texts = await Promise.all(files.map((name) => textOf(folder, name)));
+  return new Set(texts.flatMap((text) => [...text.matchAll(/"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"/g)].map(([, name]) => name)));
+}
+
+test("the configuration binds each variable that the worker reads and wrangler.toml tells of, under its own name", async () => {
   const config = await textOf(WORKERD, "config.capnp");
   for (const [, name, variable] of config.matchAll(/name = "(\w+)", fromEnvironment = "(\w+)"/g)) assert.equal(name, variable);
-  const told = [...(await textOf("wrangler.toml")).matchAll(/^# ([A-Z][A-Z_]+) = "/gm)].map(([, name]) => name);
-  assert.ok(told.length > 5);
+  const commented = [...(await textOf("wrangler.toml")).matchAll(/^# ([A-Z][A-Z_]+) = "/gm)].map(([, name]) => name);
+  const told = [...commented, ...(await readByTheWorker())];
+  assert.ok(told.length > 12);
   assert.deepEqual(told.filter((name) => !image.variables.includes(name) && !NOT_BOUND.includes(name)), []);
   const [date] = /compatibility_date = "(.*)"/.exec(await textOf("wrangler.toml")).slice(1);
   assert.ok(config.includes(`compatibilityDate :Text = "${date}"`), date);

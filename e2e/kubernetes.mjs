@@ -87,9 +87,8 @@ function generate({ objects, faults }, { kind, name, behavior, data }, namespace
 
 /** Files of a folder that its kustomizations do not name. */
 export async function unnamed(folder, files) {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const all = entries.filter((entry) => entry.isFile()).map(({ path: at, name }) => path.join(at, name));
-  return all.filter((file) => !files.includes(file));
+  const all = (await readdir(folder, { recursive: true })).filter((name) => path.extname(name));
+  return all.map((name) => path.join(folder, name)).filter((file) => !files.includes(file));
 }
 
 /** The variables of a ConfigMap or a Secret, as `[name, value]`. */

@@ -2,8 +2,9 @@
 #
 #     workerd serve deploy/workerd/config.capnp
 #
-# Files of code are named relative to this file. Folders are named relative to where workerd is started, which is the folder that
-# has `deploy` and `dist`; `-dsite=DIR`, `-dmodel=DIR` and `-ddata=DIR` name others, `-shttp=HOST:PORT` another address. What can be set stands in deploy/README.md.
+# Files of code are named relative to this file, folders relative to where workerd is started, which is the folder that has `deploy`
+# and `dist`; `-dsite=DIR`, `-dmodel=DIR` and `-ddata=DIR` name others, `-shttp=HOST:PORT` another address. What can be set
+# stands in deploy/README.md.
 
 using Workerd = import "/workerd/workerd.capnp";
 

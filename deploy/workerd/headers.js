@@ -1,7 +1,8 @@
 // The site's file `_headers`, as Cloudflare's static assets have it: rules of a path, in which `*` stands for any characters, and
-// the headers below it. All rules that fit hold; of one header the values are joined.
+// the headers below it. All rules that fit hold; of one header the values are joined. Placeholders (`:name`), rules of a host and
+// headers that are taken away (`! Name`) are not known, and refused.
 
-const RULE = /^\/\S*$/;
+const RULE = /^\/[^\s:]*$/;
 const HEADER = /^\s+([A-Za-z0-9-]+):\s*(\S.*?)\s*$/;
 
 const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

@@ -251,6 +251,27 @@ test("histories survive kill -9, and each setting is read", async () => {
   }
 });
 
+test("a history is erased in time though the server was killed before", async () => {
+  const data = await mkdtemp(at("data-"));
+  // 2.6 seconds.
+  const vars = { HISTORY_ENABLED: "true", HISTORY_DAYS: "0.00003" };
+  const start = () => startApiServer({ site: siteFromEnvironment(), data, vars });
+  const source = async ({ url }) => (await isSlate(await new Client(url).recs({ viewer: VIEWER, k: 3 }))).source;
+  const one = await start();
+  const [item] = ids(await isSlate(await new Client(one.url).recs({ k: 1 })));
+  await new Client(one.url).post("/v1/events", { viewer: VIEWER, events: [{ event: "click", ts: Date.now(), item }] });
+  assert.equal(await source(one), "personal");
+  await one.kill("SIGKILL");
+  const two = await start();
+  try {
+    const until = Date.now() + 10_000;
+    while ((await source(two)) === "personal" && Date.now() < until) await pause(200);
+    assert.equal(await source(two), "popular");
+  } finally {
+    await two.dispose();
+  }
+});
+
 test("a setting that is none is named in a 503, and the site still opens", async () => {
   const bad = { DEADLINE_MS: "soon", MEMORY_MIB: "0", ALLOWED_ORIGINS: "*" };
   for (const [name, value] of Object.entries(bad)) {

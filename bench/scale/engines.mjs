@@ -10,17 +10,15 @@ const transfer = (given, bytes) => (bytes * given.transferGb) / 1e3;
 
 /** Milvus for a catalogue and a rate; its answer carries at least what ours does. */
 export function milvus(given, videos, rps) {
-  const isSmall = videos <= given.milvusSmallItems;
-  const replicas = isSmall ? 1 : given.milvusReplicas;
   const bytes = videos * (4 * given.dim + given.milvusBytesPerVector);
   const segments = Math.ceil(bytes / given.milvusSegmentBytes);
   const cpuMs = segments * given.milvusMsPerSegment;
   const busyVcpu = (rps * cpuMs) / 1_000 / given.serverBusy;
-  const base = isSmall
+  // One small server does while it holds the vectors and keeps up; else a cluster.
+  const isSmall = videos <= given.milvusSmallItems && busyVcpu <= given.milvusSmallVcpu;
+  const { vcpu, gib } = isSmall
     ? { vcpu: given.milvusSmallVcpu, gib: given.milvusSmallGib }
-    : { vcpu: given.milvusVcpu, gib: given.milvusGib };
-  const vcpu = base.vcpu + Math.max(0, busyVcpu - (isSmall ? base.vcpu : 0));
-  const gib = base.gib + (isSmall ? Math.max(0, bytes / 2 ** 30 - base.gib / 2) : (replicas * bytes) / 2 ** 30);
+    : { vcpu: given.milvusVcpu + busyVcpu, gib: given.milvusGib + (given.milvusReplicas * bytes) / 2 ** 30 };
   const monthly = servers(given, { vcpu, gib });
   const answerBytes = given.k * given.answerBytesPerCandidate;
   return { segments, cpuMs, vcpu, gib, monthly, transferPerMillion: transfer(given, answerBytes) };

@@ -8,7 +8,7 @@ import { Catalogue, Viewers, zipf } from "./workload.mjs";
 
 const SEEDS = [1, 2, 3, 4, 5];
 /** Requests of one run; what an isolate's life has beyond them is like the last quarter of them. */
-const REQUESTS = 1_600;
+const REQUESTS = 1_200;
 const PHASES = 4;
 /** Requests a second at which an isolate has one at a time, nearly always. */
 const CALM_RPS = 0.05;
@@ -30,10 +30,19 @@ const isolatesFor = (given, rps, ms) => Math.max(1, Math.ceil((rps * ms) / 1_000
 /** Milliseconds that the reading of a byte keeps an isolate's processor busy. */
 const hashMs = (given, bytes) => bytes / given.hashBytesPerMs;
 
+/** Catalogues that were drawn before: rates and locations share them. */
+const drawn = new Map();
+
+function catalogueOf({ cellsPerSegment, skew }, { segments, probes }, seed) {
+  const key = [segments, probes, cellsPerSegment, skew, seed].join("/");
+  if (!drawn.has(key)) drawn.set(key, new Catalogue({ segments, probes, cellsPerSegment, skew }, seedOf("catalogue", seed)));
+  return drawn.get(key);
+}
+
 /** One run at one location: per request, over the life of its isolates. */
-function oneRun(given, shape, place, isolates, random) {
+function oneRun(given, shape, place, isolates, seed, random) {
   const rate = place.rps / isolates;
-  const catalogue = new Catalogue({ ...shape, cellsPerSegment: given.cellsPerSegment, skew: given.skew }, random);
+  const catalogue = catalogueOf(given, shape, seed);
   const habit = {
     again: (1 - 1 / given.visitRequests) / isolates,
     visits: Math.min(2_000, Math.ceil(place.rps * given.visitGapS)),
@@ -90,7 +99,7 @@ function isolatesAt(given, shape, place, name) {
   const own = isolatesFor(given, place.rps * perCall, given.cpuMsPerRequest);
   if (shape.atHand * shape.groups >= shape.segments) return own;
   const calm = Math.max(own, Math.ceil(place.rps / CALM_RPS));
-  const first = oneRun(given, shape, place, calm, new Random(seedOf(name, "first")));
+  const first = oneRun(given, shape, place, calm, SEEDS[0], new Random(seedOf(name, "first")));
   return isolatesFor(given, place.rps, given.cpuMsPerRequest + hashMs(given, first.loadBytes));
 }
 
@@ -100,7 +109,7 @@ function oneSeed(given, shape, places, rps, name, seed) {
   let fromBucket = 0;
   for (const [at, place] of places.entries()) {
     const random = new Random(seedOf(name, at, seed));
-    const run = oneRun(given, shape, place, place.isolates, random);
+    const run = oneRun(given, shape, place, place.isolates, seed, random);
     for (const key of NUMBERS) sum[key] += place.share * run[key];
     const hit = retained(Array.from(run.loadsOf, (loads) => loads * place.rps), given.dcRetentionS);
     fromBucket += place.share * run.loads * (1 - hit);

@@ -63,7 +63,8 @@ const prices = {
   vcpuMonth: [20.5, "a vCPU-month", `m7g.large ($0.0816/h, 2 vCPU, 8 GiB; factualminds.com, June 2026) less its memory`],
   gibMonth: [2.33, "a GiB-month", `r7g.large ($0.1071/h, 16 GiB; ${MEMORY}) less m7g.large, ÷ 8`],
   diskGbMonth: [0.08, "a GB-month", `AWS gp3; ${MEMORY}. Hetzner volumes: €0.0572 (pricing API, 2026-05-27)`],
-  transferGb: [0.09, "a GB", `AWS to the internet, first 10 TB; ${MEMORY}. Hetzner: €0.001 (pricing API, 2026-05-27)`],
+  transferFlatGb: [0.0012, "a GB", "Hetzner: €1.00 a TB beyond 20 TB a server (pricing API, 2026-05-27, github.com/devantler-tech/platform cb791c6f)"],
+  transferGb: [0.09, "a GB", `AWS to the internet, first 10 TB; ${MEMORY}`],
 };
 
 /** What nobody here has measured. The section "What this does not know" of docs/scale.md says what hangs on it. */
@@ -90,7 +91,7 @@ const assumed = {
   milvusSmallGib: [16, "GiB", "the same"],
   milvusSmallItems: [1_000_000, "videos", "what one such server is asked to hold at most here"],
   serverBusy: [0.6, "of a core", "how busy servers are run"],
-  viewersPerRps: [100_000, "viewers", "with a kept history, for each recommendation a second: 26 recommendations a viewer and month"],
+  viewersPerRps: [10_000, "viewers", "with a kept history, for each recommendation a second: 260 recommendations a viewer and month"],
   clicksPerRec: [0.2, "clicks", "handed in for each recommendation"],
   objectMs: [10, "ms", "an object runs for each request"],
   objectRowsPerClick: [5, "rows", "alarm, click and its key's index, and the same of the one that leaves"],
@@ -105,6 +106,11 @@ const assumed = {
   kafkaReplicas: [3, "copies", "the usual number"],
   kafkaDays: [1, "days", "how long events are kept before something reads them"],
 };
+
+/** Shares of clicks of MovieLens's 16 segments (`cells.public` of the bundle of docs/privacy.md), most popular first. */
+export const MOVIELENS_SHARES = [
+  0.198, 0.178, 0.141, 0.11, 0.067, 0.056, 0.038, 0.038, 0.032, 0.027, 0.026, 0.026, 0.023, 0.015, 0.012, 0.012,
+];
 
 const SECTIONS = { measured, limits, prices, assumed };
 

@@ -29,20 +29,23 @@ export function oneWorker(given, videos, requests = 4) {
   return segments && shape(given, videos, segments, 1);
 }
 
-/** Workers that hold all between them: as few segments as groups need; undefined beyond a limit. */
+/**
+ * Workers that hold all between them: as few segments as can be static assets, else as many as a request may reach; undefined
+ * where one worker does, and beyond a limit.
+ */
 export function grouped(given, videos) {
-  const memory = memoryBytes(given);
   if (videos > given.items) return undefined;
-  const counts = [16, 25, 36, 49, 64, 100, 144, 196, 256, 324, 400, 484, 576, 676, 784, 900];
-  for (const segments of counts) {
-    const each = Math.floor(memory / segmentBytes(given, videos, segments));
-    if (each < 1) continue;
-    const groups = Math.ceil(segments / each);
-    if (groups < 2 || groups + 1 > given.workersPerAccount) continue;
-    const made = shape(given, videos, segments, groups);
-    if (made.touched + 1 <= given.workersPerRequest) return made;
-  }
-  return undefined;
+  const counts = Array.from({ length: 61 }, (_, at) => (at + 4) ** 2);
+  const possible = counts.map((segments) => inGroups(given, videos, segments)).filter(Boolean);
+  return possible.find((made) => made.bytes <= given.assetBytes) ?? possible.at(-1);
+}
+
+function inGroups(given, videos, segments) {
+  const each = Math.floor(memoryBytes(given) / segmentBytes(given, videos, segments));
+  const groups = Math.ceil(segments / Math.max(1, each));
+  const made = shape(given, videos, segments, groups);
+  const isAllowed = groups < given.workersPerAccount && made.touched + 1 <= given.workersPerRequest;
+  return each >= 1 && groups >= 2 && isAllowed ? made : undefined;
 }
 
 function shape(given, videos, segments, groups) {

@@ -19,10 +19,12 @@ const noCounts = (segments) => ({
   spanMs: 0, loadsOf: new Float64Array(segments),
 });
 
-/** One isolate of a worker and what it reads. */
+/** One isolate of a worker and what it reads. Its segments have numbers of its own, in their order. */
 class Worker {
-  constructor(model) {
+  constructor(model, number) {
     this.model = model;
+    this.segments = [...model.workerOf.keys()].filter((segment) => model.workerOf[segment] === number);
+    this.sizes = Float64Array.from(this.segments, (segment) => model.sizes[segment]);
     this.isolate = undefined;
     this.epoch = 0;
     this.seenMs = 0;
@@ -30,10 +32,10 @@ class Worker {
 
   /** The isolate that answers at this time; a new one where the last was idle or lived too long. */
   wake(now, counts) {
-    const { idleMs, lifeMs, startMs, sizes, memory } = this.model;
+    const { idleMs, lifeMs, startMs, memory } = this.model;
     const gone = !this.isolate || now - this.seenMs > idleMs || now - this.bornMs > lifeMs;
     if (gone) {
-      this.isolate = new Isolate(sizes, memory);
+      this.isolate = new Isolate(this.sizes, memory);
       this.epoch += 1;
       [this.bornMs, this.readyMs, this.pipeMs, this.checkedMs] = [now, now + startMs, now + startMs, now + startMs];
       counts.starts += 1;
@@ -44,8 +46,8 @@ class Worker {
 
   /** When a load that begins now ends: its files come one after the other, and all loads share the pipe. */
   loadEnds(now, number) {
-    const { sizes, filesPerSegment, firstByteMs, bytesPerMs } = this.model;
-    this.pipeMs = Math.max(this.pipeMs, now + filesPerSegment * firstByteMs) + sizes[number] / bytesPerMs;
+    const { filesPerSegment, firstByteMs, bytesPerMs } = this.model;
+    this.pipeMs = Math.max(this.pipeMs, now + filesPerSegment * firstByteMs) + this.sizes[number] / bytesPerMs;
     return this.pipeMs;
   }
 }
@@ -54,6 +56,8 @@ export class Simulation {
   #model;
   #heap = new Heap();
   #workers;
+  /** Each segment's number in its worker. */
+  #ownNumber;
   #now = 0;
   #open = 0;
   #done = 0;
@@ -71,7 +75,9 @@ export class Simulation {
    */
   constructor(model) {
     this.#model = model;
-    this.#workers = Array.from({ length: model.workers }, () => new Worker(model));
+    this.#workers = Array.from({ length: model.workers }, (_, number) => new Worker(model, number));
+    this.#ownNumber = new Int32Array(model.sizes.length);
+    for (const { segments } of this.#workers) segments.forEach((segment, own) => (this.#ownNumber[segment] = own));
   }
 
   /** Runs `requests` requests; gives the counts of `phases` equal parts of them, by when each came. */
@@ -103,8 +109,9 @@ export class Simulation {
   #arrive(counts) {
     const asked = this.#model.next();
     const byWorker = new Map();
-    for (const number of asked) {
-      const worker = this.#model.workerOf[number];
+    for (const segment of asked) {
+      const worker = this.#model.workerOf[segment];
+      const number = this.#ownNumber[segment];
       if (byWorker.has(worker)) byWorker.get(worker).push(number);
       else byWorker.set(worker, [number]);
     }
@@ -158,8 +165,8 @@ export class Simulation {
 
   #load(worker, number, counts) {
     counts.loads += 1;
-    counts.loadBytes += this.#model.sizes[number];
-    counts.loadsOf[number] += 1;
+    counts.loadBytes += worker.sizes[number];
+    counts.loadsOf[worker.segments[number]] += 1;
     this.flow.began += 1;
     this.#heap.push(worker.loadEnds(this.#now, number), { kind: "loaded", worker, number, epoch: worker.epoch });
   }

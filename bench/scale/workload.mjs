@@ -1,7 +1,9 @@
 // What is asked for: cells with skewed popularity, viewers with a taste or two, and the segments that a query is asked of.
 
-/** Dimensions in which neighbourhood between segments is drawn. */
-const SPACE = 8;
+import { Random } from "./random.mjs";
+
+/** Dimensions in which neighbourhood between segments is drawn, and how far a cell lies from its segment's centre in each. */
+const [SPACE, SPREAD] = [8, 0.7];
 
 /** Weights 1 / rank^exponent, adding up to 1; 0 is uniform. */
 export function zipf(count, exponent) {
@@ -35,15 +37,17 @@ export class Weighted {
 export class Catalogue {
   #cells;
   #centres;
-  #places;
+  #seed;
   #near = new Map();
 
   /**
    * @param {{segments: number, probes: number, cellsPerSegment: number, skew: number}} shape
-   * @param {import("./random.mjs").Random} random
+   * @param {number} seed
    */
-  constructor({ segments, probes, cellsPerSegment, skew }, random) {
+  constructor({ segments, probes, cellsPerSegment, skew }, seed) {
     Object.assign(this, { segments, probes });
+    this.#seed = seed;
+    const random = new Random(seed);
     const count = segments * cellsPerSegment;
     this.#cells = new Weighted(zipf(count, skew));
     // Popular cells lie anywhere: a shuffle says which segment each is part of.
@@ -53,7 +57,6 @@ export class Catalogue {
       [this.home[at], this.home[other]] = [this.home[other], this.home[at]];
     }
     this.#centres = Float64Array.from({ length: segments * SPACE }, () => random.normal());
-    this.#places = random;
   }
 
   /** A cell, by popularity. */
@@ -61,30 +64,33 @@ export class Catalogue {
     return this.#cells.draw(random);
   }
 
-  /** The segments that a query of this cell is asked of, its own first. */
+  /** The segments that a query of this cell is asked of. They do not depend on which cells were asked for before. */
   near(cell) {
     let found = this.#near.get(cell);
     if (!found) {
-      found = this.#nearest(this.home[cell]);
+      found = this.#nearest(cell);
       this.#near.set(cell, found);
     }
     return found;
   }
 
   /** A cell's own segment, and those whose centres are nearest to the cell. */
-  #nearest(home) {
+  #nearest(cell) {
     if (this.probes >= this.segments) return Array.from({ length: this.segments }, (_, segment) => segment);
-    const place = Float64Array.from({ length: SPACE }, (_, d) => this.#centres[home * SPACE + d] + 0.7 * this.#places.normal());
-    const distances = Float64Array.from({ length: this.segments }, (_, segment) => {
-      let sum = 0;
-      for (let d = 0; d < SPACE; d += 1) sum += (this.#centres[segment * SPACE + d] - place[d]) ** 2;
-      return sum;
-    });
-    distances[home] = -1;
-    const limit = Float64Array.from(distances).sort()[this.probes - 1];
-    const found = [];
-    for (let segment = 0; segment < this.segments; segment += 1) if (distances[segment] <= limit) found.push(segment);
-    return found.slice(0, this.probes);
+    const home = this.home[cell];
+    const random = new Random((this.#seed ^ Math.imul(cell + 1, 0x9e3779b1)) >>> 0);
+    const place = Array.from({ length: SPACE }, (_, d) => this.#centres[home * SPACE + d] + SPREAD * random.normal());
+    const [found, far] = [[home], [-1]];
+    for (let segment = 0; segment < this.segments; segment += 1) {
+      if (segment === home) continue;
+      let distance = 0;
+      for (let d = 0; d < SPACE; d += 1) distance += (this.#centres[segment * SPACE + d] - place[d]) ** 2;
+      if (found.length === this.probes && distance >= far.at(-1)) continue;
+      let at = found.length < this.probes ? found.length : found.length - 1;
+      for (; at > 1 && far[at - 1] > distance; at -= 1) [found[at], far[at]] = [found[at - 1], far[at - 1]];
+      [found[at], far[at]] = [segment, distance];
+    }
+    return found;
   }
 }
 

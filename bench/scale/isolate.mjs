@@ -13,6 +13,8 @@ export class Isolate {
   #here = [];
   #bytes;
   #memory;
+  /** Rises with everything that comes, goes or begins. */
+  version = 0;
 
   /**
    * @param {ArrayLike<number>} bytes of each segment
@@ -46,6 +48,7 @@ export class Isolate {
   /** Begins to load a segment; false where it is here, on its way, or has no room. */
   begin(number) {
     if (this.#states[number] !== ABSENT || !this.#makeRoom(number)) return false;
+    this.version += 1;
     this.#states[number] = LOADING;
     this.#here.push(number);
     this.#held += this.#bytes[number];
@@ -54,6 +57,7 @@ export class Isolate {
 
   /** A segment has come. */
   settle(number) {
+    this.version += 1;
     this.#states[number] = READY;
   }
 
@@ -76,6 +80,7 @@ export class Isolate {
       if (earlier || (this.#used[number] === this.#used[than] && number < than)) oldest = at;
     }
     if (oldest < 0) return false;
+    this.version += 1;
     const gone = this.#here[oldest];
     this.#here[oldest] = this.#here.at(-1);
     this.#here.pop();

@@ -21,10 +21,10 @@ const noCounts = (segments) => ({
 
 /** One isolate of a worker and what it reads. Its segments have numbers of its own, in their order. */
 class Worker {
-  constructor(model, number) {
+  constructor(model, segments) {
     this.model = model;
-    this.segments = [...model.workerOf.keys()].filter((segment) => model.workerOf[segment] === number);
-    this.sizes = Float64Array.from(this.segments, (segment) => model.sizes[segment]);
+    this.segments = segments;
+    this.sizes = Float64Array.from(segments, (segment) => model.sizes[segment]);
     this.isolate = undefined;
     this.epoch = 0;
     this.seenMs = 0;
@@ -75,15 +75,19 @@ export class Simulation {
    */
   constructor(model) {
     this.#model = model;
-    this.#workers = Array.from({ length: model.workers }, (_, number) => new Worker(model, number));
-    this.#ownNumber = new Int32Array(model.sizes.length);
-    for (const { segments } of this.#workers) segments.forEach((segment, own) => (this.#ownNumber[segment] = own));
+    const held = Array.from({ length: model.workers }, () => []);
+    this.#ownNumber = Int32Array.from(model.workerOf, (worker, segment) => held[worker].push(segment) - 1);
+    this.#workers = held.map((segments) => new Worker(model, segments));
   }
 
-  /** Runs `requests` requests; gives the counts of `phases` equal parts of them, by when each came. */
-  run(requests, phases) {
+  /**
+   * Runs `requests` requests; gives the counts of `phases` equal parts of them, by when each came. Halfway, what is on its way
+   * comes, and then `skip` requests are taken without a clock: what they ask for is there at once. Their counts are `skipped`.
+   */
+  run(requests, phases, skip = 0) {
     const { sizes } = this.#model;
     const counts = Array.from({ length: phases }, () => noCounts(sizes.length));
+    const skipped = noCounts(sizes.length);
     let came = 0;
     let sinceMs = 0;
     this.#heap.push(this.#model.gapMs(), { kind: "arrival" });
@@ -96,17 +100,45 @@ export class Simulation {
         phase.spanMs += time - sinceMs;
         sinceMs = time;
         came += 1;
-        const pauseMs = phases > 1 && came === requests / 2 ? SETTLE_MS : 0;
-        sinceMs += pauseMs;
-        if (came < requests) this.#heap.push(time + pauseMs + this.#model.gapMs(), { kind: "arrival" });
+        const isHalf = phases > 1 && came === requests / 2;
+        if (isHalf) this.#heap.push(time + SETTLE_MS, { kind: "skip" });
+        else if (came < requests) this.#heap.push(time + this.#model.gapMs(), { kind: "arrival" });
+      } else if (event.kind === "skip") {
+        for (let at = 0; at < skip; at += 1) this.#pass(skipped);
+        sinceMs = time;
+        this.#heap.push(time + this.#model.gapMs(), { kind: "arrival" });
       } else if (event.kind === "loaded") this.#loaded(event);
       else this.#look(event.part);
     }
     if (this.#open !== 0 || this.#done !== requests) throw new Error(`${this.#done} of ${requests} requests ended`);
-    return counts;
+    return { phases: counts, skipped };
   }
 
-  #arrive(counts) {
+  /** A request without a clock. */
+  #pass(counts) {
+    let isCold = false;
+    const byWorker = this.#next();
+    counts.requests += 1;
+    counts.parts += byWorker.size;
+    for (const [number, numbers] of byWorker) {
+      const worker = this.#workers[number];
+      isCold = worker.wake(this.#now, counts) || isCold;
+      worker.isolate.touch(numbers);
+      counts.asks += numbers.length;
+      for (const own of numbers) {
+        if (worker.isolate.isReady(own)) counts.hits += 1;
+        else isCold = true;
+        if (!worker.isolate.begin(own)) continue;
+        worker.isolate.settle(own);
+        this.#count(worker, own, counts);
+        this.flow.came += 1;
+      }
+    }
+    counts.cold += isCold ? 1 : 0;
+  }
+
+  /** The next request's segments, by their numbers in each worker that holds some. */
+  #next() {
     const asked = this.#model.next();
     const byWorker = new Map();
     for (const segment of asked) {
@@ -115,6 +147,11 @@ export class Simulation {
       if (byWorker.has(worker)) byWorker.get(worker).push(number);
       else byWorker.set(worker, [number]);
     }
+    return byWorker;
+  }
+
+  #arrive(counts) {
+    const byWorker = this.#next();
     const request = { counts, left: byWorker.size, at: this.#now, cold: false, short: false };
     counts.requests += 1;
     counts.parts += byWorker.size;
@@ -147,13 +184,16 @@ export class Simulation {
     const { isolate } = worker;
     const isStarted = this.#now >= worker.readyMs && part.epoch === worker.epoch;
     let waiting = false;
-    if (isStarted) {
-      if (!part.touched) isolate.touch(numbers);
-      part.touched = true;
+    // Where nothing has changed since the last look, and not by it, this one would see and do the same.
+    if (isStarted && part.version === isolate.version) waiting = true;
+    else if (isStarted) {
+      if (part.version === undefined) isolate.touch(numbers);
+      const before = isolate.version;
       for (const number of numbers) {
         if (isolate.begin(number)) this.#load(worker, number, request.counts);
         waiting ||= isolate.isLoading(number);
       }
+      part.version = before === isolate.version ? before : NaN;
     }
     if (waiting && this.#now < part.untilMs) {
       this.#heap.push(this.#now + part.pauseMs, { kind: "look", part });
@@ -163,11 +203,16 @@ export class Simulation {
     this.#end(part, !isStarted || numbers.some((number) => !isolate.isReady(number)));
   }
 
-  #load(worker, number, counts) {
+  /** Counts a load that begins. */
+  #count(worker, number, counts) {
     counts.loads += 1;
     counts.loadBytes += worker.sizes[number];
     counts.loadsOf[worker.segments[number]] += 1;
     this.flow.began += 1;
+  }
+
+  #load(worker, number, counts) {
+    this.#count(worker, number, counts);
     this.#heap.push(worker.loadEnds(this.#now, number), { kind: "loaded", worker, number, epoch: worker.epoch });
   }
 

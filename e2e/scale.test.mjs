@@ -151,6 +151,11 @@ test("the same seed gives the same run to the byte, another one another", () => 
   assert.notEqual(run(7), run(8));
 });
 
+test("looks that are left out where nothing leaves would have changed nothing", () => {
+  const run = (keepsAll) => JSON.stringify(simulation({ workers: 4, memory: 4e6, rate: 40, bytesPerMs: 5_000, lifeMs: 7_000, keepsAll }).run(1_000, 4));
+  assert.equal(run(true), run(false));
+});
+
 test("a request whose segments do not fit together waits for the deadline and lacks something", () => {
   const { phases } = simulation({ memory: 3e6, rate: 0.05 }).run(40, 1);
   assert.equal(sumOf(phases, "degraded"), 40);

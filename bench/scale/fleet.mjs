@@ -14,6 +14,8 @@ const PHASES = 4;
 const SKIPPED = 6_000;
 /** Requests expected within the idle time at which a gap of that length does not come in practice: e^-12. */
 const NEVER_IDLE = 12;
+/** A worker looks at the manifest so often. */
+const RECHECK_S = 15;
 /** Requests a second at which an isolate has one at a time, nearly always. */
 const CALM_RPS = 0.05;
 const [FILES_PER_SEGMENT, FILES_PER_START] = [3, 3];
@@ -67,6 +69,7 @@ function oneRun(given, shape, place, isolates, seed, random) {
     startMs: FILES_PER_START * given.firstByteMs + shape.startBytes / bytesPerMs,
     idleMs: given.idleMs,
     lifeMs: given.lifeMs,
+    keepsAll: fitsAll(shape),
     deadlineMs: shape.groups > 1 ? given.deadlineMs / 2 : given.deadlineMs,
     next: () => viewers.next(),
     gapMs: () => 1_000 * random.gap(rate),
@@ -75,7 +78,11 @@ function oneRun(given, shape, place, isolates, seed, random) {
   // Without a clock no isolate falls idle, so only where none does.
   const isBusy = (rate * shape.touched * given.idleMs) / 1_000 / shape.groups > NEVER_IDLE;
   const skip = fitsAll(shape) && isBusy ? Math.min(SKIPPED, Math.max(0, Math.floor(life) - REQUESTS)) : 0;
-  return overLife(simulation.run(REQUESTS, PHASES, skip), life);
+  const figures = overLife(simulation.run(REQUESTS, PHASES, skip), life);
+  // Where a run is shorter than a few looks at the manifest, their number is known better than counted.
+  const perWorker = (rate * shape.touched) / shape.groups;
+  if (perWorker * RECHECK_S > NEVER_IDLE) figures.looks = figures.parts / (perWorker * RECHECK_S);
+  return figures;
 }
 
 const NUMBERS = ["cold", "degraded", "waitMs", "overSecond", "asks", "hits", "loads", "loadBytes", "starts", "looks", "parts"];

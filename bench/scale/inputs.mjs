@@ -35,7 +35,7 @@ const measured = {
 const limits = {
   memoryMib: [80, "MiB", "MEMORY_MIB (docs/scaling.md); an isolate has 128 MB"],
   deadlineMs: [3_000, "ms", "DEADLINE_MS (docs/scaling.md); a group gets half"],
-  assetBytes: [25 * 2 ** 20, "bytes", `${CF}/workers/platform/limits/, seen 2026-11-27`],
+  assetBytes: [25 * 2 ** 20, "bytes", `${CF}/workers/platform/limits/`],
   assetFilesFree: [20_000, "files", `${CF}/workers/platform/limits/`],
   assetFilesPaid: [100_000, "files", `${CF}/workers/platform/limits/`],
   workersPerAccount: [500, "workers", `${CF}/workers/platform/limits/`],
@@ -44,27 +44,27 @@ const limits = {
   segments: [4_096, "segments", "docs/bundle-format.md"],
   manifestBytes: [4 * 2 ** 20, "bytes", "docs/bundle-format.md"],
   objectPerSecond: [1_000, "requests", `${CF}/durable-objects/platform/limits/: soft limit of one object`],
-  queuePerSecond: [5_000, "messages", `${CF}/queues/platform/limits/, a copy of 2026`],
+  queuePerSecond: [5_000, "messages", `${CF}/queues/platform/limits/ as copied by api-evangelist/cloudflare-queues, 2026`],
 };
 
 /** Published prices. */
 const prices = {
-  plan: [5, "a month", `${CF}/workers/platform/pricing/ (cloudflare-docs 07acbb66)`],
+  plan: [5, "a month", `${CF}/workers/platform/pricing/ (cloudflare-docs at 07acbb66)`],
   requests: [0.3, "a million", `${CF}/workers/platform/pricing/; service bindings, static assets and transfer are free`],
   cpuMs: [0.02, "a million ms", `${CF}/workers/platform/pricing/`],
-  r2Storage: [0.015, "a GB-month", `${CF}/r2/pricing/`],
+  r2Storage: [0.015, "a GB-month", `${CF}/r2/pricing/ (cloudflare-docs at 07ec87d4)`],
   r2Read: [0.36, "a million", `${CF}/r2/pricing/, class B`],
-  objectRequests: [0.15, "a million", `${CF}/durable-objects/platform/pricing/`],
+  objectRequests: [0.15, "a million", `${CF}/durable-objects/platform/pricing/ (cloudflare-docs at 07e200b7)`],
   objectGbSeconds: [12.5, "a million GB-s", `${CF}/durable-objects/platform/pricing/, 128 MB while it runs`],
   objectRowsRead: [0.001, "a million", `${CF}/durable-objects/platform/pricing/`],
   objectRowsWritten: [1, "a million", `${CF}/durable-objects/platform/pricing/; setting an alarm is one row`],
   objectStorage: [0.2, "a GB-month", `${CF}/durable-objects/platform/pricing/`],
-  queueOperations: [0.4, "a million", `${CF}/queues/platform/pricing/, a copy of 2026; write, read and delete are one each, up to 64 KB`],
+  queueOperations: [0.4, "a million", `${CF}/queues/platform/pricing/ as copied by api-evangelist/cloudflare-queues, 2026; write, read and delete are one each, up to 64 KB`],
   vcpuMonth: [20.5, "a vCPU-month", `m7g.large ($0.0816/h, 2 vCPU, 8 GiB; factualminds.com, June 2026) less its memory`],
   gibMonth: [2.33, "a GiB-month", `r7g.large ($0.1071/h, 16 GiB; ${MEMORY}) less m7g.large, ÷ 8`],
   diskGbMonth: [0.08, "a GB-month", `AWS gp3; ${MEMORY}. Hetzner volumes: €0.0572 (pricing API, 2026-05-27)`],
   transferFlatGb: [0.0012, "a GB", "Hetzner: €1.00 a TB beyond 20 TB a server (pricing API, 2026-05-27, github.com/devantler-tech/platform cb791c6f)"],
-  transferGb: [0.09, "a GB", `AWS to the internet, first 10 TB; ${MEMORY}`],
+  transferGb: [0.09, "a GB", "AWS to other clouds (huggingface.co/datasets/f20180301/adrs-data, cost.csv); less beyond 10 TB, and under a contract"],
 };
 
 /** What nobody here has measured. The section "What this does not know" of docs/scale.md says what hangs on it. */

@@ -37,6 +37,7 @@ class Worker {
     if (gone) {
       this.isolate = new Isolate(this.sizes, memory);
       this.epoch += 1;
+      this.ends = [];
       [this.bornMs, this.readyMs, this.pipeMs, this.checkedMs] = [now, now + startMs, now + startMs, now + startMs];
       counts.starts += 1;
     }
@@ -48,6 +49,7 @@ class Worker {
   loadEnds(now, number) {
     const { filesPerSegment, firstByteMs, bytesPerMs } = this.model;
     this.pipeMs = Math.max(this.pipeMs, now + filesPerSegment * firstByteMs) + this.sizes[number] / bytesPerMs;
+    this.ends.push(this.pipeMs);
     return this.pipeMs;
   }
 }
@@ -72,6 +74,7 @@ export class Simulation {
    * @param {() => number[]} model.next segments of the next request
    * @param {() => number} model.gapMs time until the next request
    * @param {number} model.deadlineMs of a part
+   * @param {boolean} [model.keepsAll] every worker has room for all its segments: then much is known without looking
    */
   constructor(model) {
     this.#model = model;
@@ -196,11 +199,22 @@ export class Simulation {
       part.version = before === isolate.version ? before : NaN;
     }
     if (waiting && this.#now < part.untilMs) {
-      this.#heap.push(this.#now + part.pauseMs, { kind: "look", part });
-      part.pauseMs = Math.min(2 * part.pauseMs, LONGEST_PAUSE_MS);
+      this.#heap.push(this.#nextLook(part), { kind: "look", part });
       return;
     }
     this.#end(part, !isStarted || numbers.some((number) => !isolate.isReady(number)));
+  }
+
+  /** When a part looks again. Where nothing ever leaves, looks before the next segment has come would see nothing new. */
+  #nextLook(part) {
+    const [next] = part.worker.ends;
+    const idleUntilMs = this.#model.keepsAll ? Math.min(next, part.untilMs) : 0;
+    let at = this.#now;
+    do {
+      at += part.pauseMs;
+      part.pauseMs = Math.min(2 * part.pauseMs, LONGEST_PAUSE_MS);
+    } while (at < idleUntilMs);
+    return at;
   }
 
   /** Counts a load that begins. */
@@ -218,7 +232,10 @@ export class Simulation {
 
   #loaded({ worker, number, epoch }) {
     const here = epoch === worker.epoch;
-    if (here) worker.isolate.settle(number);
+    if (here) {
+      worker.isolate.settle(number);
+      worker.ends.shift();
+    }
     this.flow[here ? "came" : "lost"] += 1;
   }
 

@@ -8,8 +8,23 @@ use std::process::Command;
 
 /// Where those go that are in no package of Debian's.
 const FOLDER: &str = ".servers";
+/// A package of PyPI's, in a virtual environment of its own.
+#[derive(Clone, Copy)]
+struct Package {
+    folder: &'static str,
+    version: &'static str,
+}
+
 /// The last version that PyPI has as a server of its own.
-const MILVUS: &str = "milvus==2.3.5";
+const MILVUS: Package = Package {
+    folder: "milvus-venv",
+    version: "milvus==2.3.5",
+};
+/// Has the schemas of Kubernetes, and refuses fields that they do not know.
+const VALIDATOR: Package = Package {
+    folder: "kubernetes-venv",
+    version: "kubernetes-validate==1.37.0",
+};
 
 /// A server that tests need.
 struct Server {
@@ -21,7 +36,7 @@ struct Server {
     install: fn() -> Result<()>,
 }
 
-const ALL: [Server; 2] = [
+const ALL: [Server; 3] = [
     Server {
         name: "redis-server",
         tests: &["redis.test.mjs", "faults.test.mjs"],
@@ -34,11 +49,14 @@ const ALL: [Server; 2] = [
     Server {
         name: "Milvus",
         tests: &["milvus.test.mjs", "faults.test.mjs"],
-        find: || {
-            let python = milvus().join("bin/python");
-            milvus().join("installed").is_file().then_some(python)
-        },
-        install: install_milvus,
+        find: || installed(MILVUS),
+        install: || install(MILVUS),
+    },
+    Server {
+        name: "kubernetes-validate",
+        tests: &["deploy.test.mjs"],
+        find: || installed(VALIDATOR),
+        install: || install(VALIDATOR),
     },
 ];
 
@@ -74,29 +92,42 @@ pub(crate) fn skipped() -> Vec<String> {
         .collect()
 }
 
-fn milvus() -> PathBuf {
-    Path::new(FOLDER).join("milvus-venv")
+fn folder_of(package: Package) -> PathBuf {
+    Path::new(FOLDER).join(package.folder)
 }
 
-fn install_milvus() -> Result<()> {
-    let python = setup::on_path(&["python3"]).context("python3 is needed")?;
+fn python(package: Package) -> PathBuf {
+    folder_of(package).join("bin/python")
+}
+
+/// Its Python, where this version was installed to the end.
+fn installed(package: Package) -> Option<PathBuf> {
+    let done = std::fs::read_to_string(folder_of(package).join("installed")).ok()?;
+    (done == package.version).then(|| python(package))
+}
+
+fn install(package: Package) -> Result<()> {
+    let system = setup::on_path(&["python3"]).context("python3 is needed")?;
     std::fs::create_dir_all(FOLDER)?;
-    exec(Command::new(python).args(["-m", "venv", "--clear"]).arg(milvus()))?;
+    exec(
+        Command::new(system)
+            .args(["-m", "venv", "--clear"])
+            .arg(folder_of(package)),
+    )?;
     let pip = || {
-        let mut command = Command::new(milvus().join("bin/python"));
+        let mut command = Command::new(python(package));
         command.args([
             "-m",
             "pip",
             "install",
             "--quiet",
             "--disable-pip-version-check",
-            MILVUS,
+            package.version,
         ]);
         command
     };
     // A registry may fail once.
     exec(&mut pip()).or_else(|_| exec(&mut pip()))?;
-    // An installation that was cut off is none.
-    std::fs::write(milvus().join("installed"), MILVUS)?;
+    std::fs::write(folder_of(package).join("installed"), package.version)?;
     Ok(())
 }

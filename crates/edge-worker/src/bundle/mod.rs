@@ -193,7 +193,7 @@ async fn newer(env: &Env, config: &Config, old: Option<&Rc<Loaded>>) -> Result<O
     };
     // Piece by piece: what the old one no longer needs to hold makes room for the new.
     for number in config.own(next.manifest.segments.len()) {
-        if matches!(next.state(number), State::Ready) || !make_room(config, &next, Some(old), number, true) {
+        if matches!(next.state(number), State::Ready) || !make_room(config, &next, Some(old), number, &[], true) {
             continue;
         }
         load::segment(&source, &next, number).await;
@@ -206,8 +206,15 @@ async fn newer(env: &Env, config: &Config, old: Option<&Rc<Loaded>>) -> Result<O
 }
 
 /// Makes room for a segment; false where there is none. With `evict` others leave for it: of `old` those that the new
-/// bundle does not share, then of the bundle itself those that were asked longest ago.
-fn make_room(config: &Config, bundle: &Loaded, old: Option<&Rc<Loaded>>, number: usize, evict: bool) -> bool {
+/// bundle does not share, else of the bundle itself those that were asked longest ago, but none of `keep`.
+fn make_room(
+    config: &Config,
+    bundle: &Loaded,
+    old: Option<&Rc<Loaded>>,
+    number: usize,
+    keep: &[usize],
+    evict: bool,
+) -> bool {
     let Some(entry) = bundle.manifest.segments.get(number) else {
         return false;
     };
@@ -225,7 +232,7 @@ fn make_room(config: &Config, bundle: &Loaded, old: Option<&Rc<Loaded>>, number:
                         .get(number)
                         .is_none_or(|entry| bundle.shares(entry))
                 }),
-                None => bundle.evict(&|other| other == number),
+                None => bundle.evict(&|other| other == number || keep.contains(&other)),
             };
         if !gone {
             // A segment that is too large for the budget by itself still is worth a try.
@@ -236,11 +243,13 @@ fn make_room(config: &Config, bundle: &Loaded, old: Option<&Rc<Loaded>>, number:
 }
 
 /// Waits, at most until the deadline, for segments of a bundle that this worker may hold, and begins to load those that
-/// nobody loads yet. Without `evict` only such are loaded for which there is room.
+/// nobody loads yet. Without `evict` only such are loaded for which there is room. Where they do not fit together, those that
+/// came first stay.
 pub async fn ensure(call: &Call<'_>, bundle: &Rc<Loaded>, numbers: &[usize], evict: bool) {
-    bundle.touch(numbers);
     let mut patience = Patience::of(call);
     loop {
+        // Each time, so that what a request waits with does not leave for another request.
+        bundle.touch(numbers);
         let now = now_ms();
         let mut waiting = false;
         for &number in numbers {
@@ -253,7 +262,7 @@ pub async fn ensure(call: &Call<'_>, bundle: &Rc<Loaded>, numbers: &[usize], evi
                 State::Failed(at, _) => now.saturating_sub(at) >= RETRY_MS,
                 State::Absent => call.config.holds(number),
             };
-            if begin && make_room(&call.config, bundle, None, number, evict) {
+            if begin && make_room(&call.config, bundle, None, number, numbers, evict) {
                 waiting = true;
                 bundle.set_state(number, State::Loading(now));
                 let load = reload(call.env.clone(), Rc::clone(bundle), number);

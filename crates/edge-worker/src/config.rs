@@ -1,6 +1,7 @@
 //! Settings of a worker: the variables of its wrangler file.
 
 use crate::cors::Origins;
+use crate::events;
 use crate::settings;
 use worker::Env;
 
@@ -41,7 +42,7 @@ pub struct Group {
 }
 
 /// The settings.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     /// `DEADLINE_MS`: milliseconds that an answer waits for what is not at hand.
     pub deadline_ms: u64,
@@ -53,6 +54,8 @@ pub struct Config {
     pub groups: Vec<Group>,
     /// `ALLOWED_ORIGINS`: other origins whose pages may read answers, such as `https://a.example,https://b.example`.
     pub origins: Origins,
+    /// Where events go, where that is on. What is wrong with it concerns `/v1/events` alone.
+    pub events: Result<Option<events::Settings>, String>,
 }
 
 impl Config {
@@ -82,6 +85,7 @@ impl Config {
         let groups: Option<Vec<Group>> = parts.map(group).collect();
         let origins = text("ALLOWED_ORIGINS").unwrap_or_default();
         Ok(Self {
+            events: events::Settings::of(env),
             origins: Origins::parse(&origins).map_err(|error| format!("ALLOWED_ORIGINS: {error}"))?,
             deadline_ms: number("DEADLINE_MS", DEADLINE_MS)?,
             memory_bytes: number("MEMORY_MIB", MEMORY_MIB)? << 20,

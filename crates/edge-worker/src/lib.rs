@@ -5,7 +5,7 @@
 //! `trust` and `last_seen` say which bundle may be
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
 //! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
-//! but `history`, where the owner turned it on, of viewers who want that; `aggregates` adds up counts that have no viewer in
+//! but `history`, where the owner turned it on, of viewers who want that, whose events `events` hands on; `aggregates` adds up counts that have no viewer in
 //! them; both ask their `objects`.
 
 mod aggregates;
@@ -16,6 +16,7 @@ mod deadline;
 mod degraded;
 mod encoder;
 mod engines;
+mod events;
 mod groups;
 mod history;
 mod hit;
@@ -52,4 +53,16 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let answer = routes::answer(request, &call).await;
     let answer = answer.or_else(|problem| problem.response())?;
     reply::seal(answer, &call.config.origins, &caller)
+}
+
+/// The macro logs a handler's error; this one has none.
+#[allow(clippy::disallowed_macros)]
+mod consumer {
+    use worker::{Context, Env, MessageBatch, event};
+
+    #[event(queue)]
+    async fn queue(batch: MessageBatch<String>, env: Env, _: Context) -> worker::Result<()> {
+        crate::events::consume(&batch, &env).await;
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@ use crate::aggregates;
 use crate::bundle::{self, Call, Loaded};
 use crate::degraded::{Note, Reason};
 use crate::encoder;
+use crate::events;
 use crate::groups::Question;
 use crate::history;
 use crate::limit::{self, Count};
@@ -13,6 +14,7 @@ use crate::reply::{self, Found};
 use crate::retrieval::{Gathered, Retrieval, Wish};
 use recsys_core::candidates::Source;
 use recsys_core::catalogue::ItemId;
+use recsys_core::privacy::history::Asked;
 use recsys_core::segment::Conditions;
 use recsys_core::session::WINDOW;
 use recsys_core::vector::{UnitVector, mean_direction};
@@ -64,11 +66,11 @@ pub async fn answer(mut request: Request, call: &Call<'_>) -> Result<Response, P
         }
         ("/v1/events", Method::Post) => {
             history::check_on(env)?;
+            let sink = call.config.events.as_ref();
+            let sink = sink.map_err(|fault| Problem::unavailable(fault.as_str()))?;
             limit::check(env, Count::Events).await?;
             let asked = query::events(&mut request).await?;
-            let taken = history::take(env, &asked).await?;
-            let body = serde_json::json!({ "taken": taken }).to_string().into_bytes();
-            Ok(reply::with_type(body, "application/json", "no-store")?)
+            take_events(call, sink.as_ref(), &asked).await
         }
         ("/v1/aggregates", Method::Get) => aggregates::export(env, &request).await,
         ("/v1/segments", Method::Post) if call.config.segments.is_some() => {
@@ -82,6 +84,25 @@ pub async fn answer(mut request: Request, call: &Call<'_>) -> Result<Response, P
             (None, _) => Err(Problem::not_found()),
         },
     }
+}
+
+/// Does what a viewer of history mode asks for. The sink comes first: the history takes the same clicks twice without harm.
+async fn take_events(
+    call: &Call<'_>,
+    sink: Option<&events::Settings>,
+    asked: &Asked,
+) -> Result<Response, Problem> {
+    let sent = match sink {
+        Some(settings) => Some(events::take(call.env, settings, asked).await?),
+        None => None,
+    };
+    let taken = history::take(call.env, asked).await?;
+    let body = match sent {
+        Some(sent) => serde_json::json!({ "taken": taken, "sent": sent }),
+        None => serde_json::json!({ "taken": taken }),
+    };
+    let body = body.to_string().into_bytes();
+    Ok(reply::with_type(body, "application/json", "no-store")?)
 }
 
 async fn loaded(call: &Call<'_>) -> Result<Rc<Loaded>, Problem> {
@@ -101,7 +122,12 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
     } else {
         "missing"
     };
-    let body = serde_json::json!({
+    let events = match &call.config.events {
+        Ok(Some(settings)) => Some(events::Report::of(call.env, settings).await.to_json()),
+        Ok(None) => None,
+        Err(fault) => Some(serde_json::json!({ "fault": fault })),
+    };
+    let mut body = serde_json::json!({
         "status": "ok",
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
@@ -111,6 +137,9 @@ async fn health(call: &Call<'_>) -> Result<Response, Problem> {
         "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
     });
+    if let Some(events) = events {
+        body["events"] = events;
+    }
     Ok(reply::with_type(
         body.to_string().into_bytes(),
         "application/json",

@@ -6,6 +6,7 @@ mod object;
 use crate::objects;
 use crate::problem::Problem;
 use recsys_core::catalogue::ItemId;
+use recsys_core::events::Handed;
 use recsys_core::privacy::history::{Asked, ViewerName};
 use worker::{Env, Method, ObjectNamespace, Request, RequestInit, Response, Stub};
 
@@ -19,7 +20,7 @@ const DEFAULT_DAYS: f64 = 90.0;
 const MAX_DAYS: f64 = 3_650.0;
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Does what a viewer asks for; gives how many clicks were taken.
+/// Does what a viewer asks for; gives how many clicks were taken. Of what was handed in, clicks and long watches count.
 ///
 /// # Errors
 /// The path is off, or the object does not answer.
@@ -29,13 +30,14 @@ pub async fn take(env: &Env, asked: &Asked) -> Result<usize, Problem> {
             call(&stub(env, viewer)?, Method::Post, "forget", None).await?;
             Ok(0)
         }
-        Asked::Keep(viewer, clicks) => {
+        Asked::Take(viewer, events) => {
             let stub = stub(env, viewer)?;
-            // The question whether the path is on.
+            let clicks: Vec<(&ItemId, i64)> = events.iter().filter_map(Handed::click).collect();
+            // The question whether the path is on, too.
             if clicks.is_empty() {
                 return Ok(0);
             }
-            let body = serde_json::to_string(&(expiry_ms(env)?, clicks));
+            let body = serde_json::to_string(&(expiry_ms(env)?, &clicks));
             let body = body.map_err(|_| Problem::unavailable("the clicks could not be written"))?;
             call(&stub, Method::Post, "add", Some(body)).await?;
             Ok(clicks.len())

@@ -80,7 +80,8 @@ fn native_tests() -> Result<()> {
     command.args(["test", "--quiet", "--features", CORE_FEATURES]);
     exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))?;
     run_cargo(&["test", "--quiet", "-p", "xtask"])?;
-    run_cargo(&["test", "--quiet", "-p", "recsys-web"])
+    run_cargo(&["test", "--quiet", "-p", "recsys-web"])?;
+    run_cargo(&["test", "--quiet", "-p", "recsys-edge-worker"])
 }
 
 fn wasm_lints() -> Result<()> {

@@ -111,3 +111,79 @@ fn unwrap(wrapped: Wrapped, record: usize) -> Result<Option<Event>, DumpError> {
     })?;
     Ok(Some(event))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLICK: &str = r#"{"event":"click","ts":1760000000000,"session":"s","item":"a\"b","id":"1"}"#;
+
+    fn quoted(text: &str) -> String {
+        serde_json::to_string(text).unwrap()
+    }
+
+    fn kcat(payload: &str) -> String {
+        format!(
+            "{{\"topic\":\"t\",\"partition\":0,\"offset\":7,\"tstype\":\"create\",\"ts\":1,\"key\":\"k\",\"payload\":{payload}}}"
+        )
+    }
+
+    fn rest(value: &str) -> String {
+        format!("{{\"topic\":\"t\",\"key\":\"k\",\"value\":{value},\"partition\":0,\"offset\":7}}")
+    }
+
+    #[test]
+    fn an_event_reads_the_same_however_it_was_dumped() {
+        let event = parse_line(CLICK).unwrap();
+        let lines = [
+            CLICK.to_owned(),
+            format!("  {CLICK}\r\n"),
+            kcat(&quoted(CLICK)),
+            rest(CLICK),
+            rest(&quoted(CLICK)),
+            format!("[{}]", rest(CLICK)),
+        ];
+        for line in lines {
+            assert_eq!(parse_dump_line(&line).unwrap(), [event.clone()], "{line}");
+        }
+        let several = format!("[{}, {},{}]", rest(CLICK), rest("null"), rest(CLICK));
+        assert_eq!(parse_dump_line(&several).unwrap().len(), 2);
+        for none in ["[]", &kcat("null"), &rest("null")] {
+            assert!(parse_dump_line(none).unwrap().is_empty(), "{none}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_record_and_the_field() {
+        let bad = CLICK.replace("1760000000000", "5");
+        let cases = [
+            (bad.clone(), "`ts` is 5"),
+            (kcat(&quoted(&bad)), "record 1: `payload`: `ts` is 5"),
+            (rest(&bad), "record 1: `value`: `ts` is 5"),
+            (
+                format!("[{},{}]", rest(CLICK), rest(&bad)),
+                "record 2: `value`: `ts` is 5",
+            ),
+            (rest("7"), "record 1: `value` is no text and no object"),
+            (kcat("\"AAECAw==\""), "record 1: `payload`: expected value"),
+            (
+                "{\"topic\":\"t\",\"offset\":7}".to_owned(),
+                "record 1: it has neither `payload`",
+            ),
+            ("[7]".to_owned(), "expected a list of records"),
+            ("[{}".to_owned(), "at column"),
+            ("{\"session\":\"s\"}".to_owned(), "missing field"),
+            ("topic".to_owned(), "expected"),
+        ];
+        for (line, expected) in cases {
+            let error = parse_dump_line(&line).unwrap_err();
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(cause) = source {
+                text = format!("{text}: {cause}");
+                source = cause.source();
+            }
+            assert!(text.contains(expected), "{line}\n  {text}");
+        }
+    }
+}

@@ -79,3 +79,72 @@ fn forgotten(events: &[Event]) -> HashMap<String, i64> {
     }
     forgotten
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{Label, join, parse_line};
+
+    fn event(event: &str, at: i64, session: &str, more: &str) -> Event {
+        let ts = 1_760_000_000_000 + at;
+        let item = match event {
+            "forget" => "",
+            _ => ",\"item\":\"a\"",
+        };
+        let line = format!("{{\"event\":\"{event}\",\"ts\":{ts},\"session\":\"{session}\"{item}{more}}}");
+        parse_line(&line).unwrap()
+    }
+
+    fn times(events: Vec<Event>) -> (Vec<i64>, LeftOut) {
+        let (events, out) = settle(events);
+        let times = events.iter().map(|event| event.ts_ms - 1_760_000_000_000);
+        (times.collect(), out)
+    }
+
+    #[test]
+    fn what_came_before_a_wish_to_be_forgotten_is_left_out_wherever_it_stands() {
+        let user = ",\"user\":{\"id\":\"u\"}";
+        let events = vec![
+            event("forget", 5, "v", ""),
+            event("click", 1, "v", ",\"id\":\"1\""),
+            event("click", 2, "w", ""),
+            event("click", 3, "v", user),
+            event("click", 5, "v", ""),
+            event("click", 6, "v", ""),
+            event("forget", 3, "v", ""),
+            event("forget", 9, "nobody", ""),
+        ];
+        let (left, out) = times(events);
+        assert_eq!(left, [2, 6]);
+        assert_eq!((out.forgotten, out.duplicates, out.repeated), (3, 0, 0));
+    }
+
+    #[test]
+    fn a_record_counts_once_and_ids_of_other_viewers_are_others() {
+        let id = ",\"id\":\"1\"";
+        let events = vec![
+            event("click", 1, "v", id),
+            event("click", 2, "v", id),
+            event("click", 3, "w", id),
+            event("click", 4, "v", ""),
+            event("click", 4, "v", ""),
+        ];
+        let (left, out) = times(events);
+        assert_eq!(left, [1, 3, 4, 4]);
+        assert_eq!((out.forgotten, out.duplicates, out.repeated), (0, 1, 0));
+    }
+
+    #[test]
+    fn records_of_strangers_cannot_make_a_log_unreadable() {
+        let shown = |at, viewer, id: u32| {
+            let more = format!(",\"request\":\"r\",\"position\":0,\"id\":\"{id}\"");
+            event("impression", at, viewer, &more)
+        };
+        let click = event("click", 5, "w", ",\"request\":\"r\",\"id\":\"9\"");
+        let (events, out) = settle(vec![shown(1, "v", 1), shown(2, "v", 2), shown(3, "w", 3), click]);
+        assert_eq!((out.duplicates, out.repeated), (0, 1));
+        let slates = join(&events, Label::Click).unwrap();
+        let answered: Vec<bool> = slates.iter().map(super::super::Slate::answered).collect();
+        assert_eq!(answered, [false, true]);
+    }
+}

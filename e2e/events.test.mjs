@@ -41,8 +41,10 @@ afterEach(async () => {
 
 async function start(options, more = {}) {
   const server = await startSite({ site, encoder: "unbound", print, change: withSink(options), ...more });
-  started.push(server);
-  return Object.assign(server, { client: new Client(server.url) });
+  let disposed;
+  const dispose = () => (disposed ??= server.dispose());
+  started.push({ dispose });
+  return { ...server, dispose, client: new Client(server.url) };
 }
 
 /** Kafka behind a site; `vars` change its variables. */

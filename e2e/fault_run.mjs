@@ -16,8 +16,17 @@ export function random(seed) {
 }
 
 const BATCH = 50;
-/** What the proxy does for a while; `stopped` refuses connections. */
-const BEHAVIOURS = ["good", "stopped", { status: 503 }, { slow: 300 }, "cut", "lost", "fewer", "garbage", { status: 500 }, "good"];
+/** What the proxy does with one request after the other, shuffled: half of them are good. */
+const BEHAVIOURS = ["cut", "fewer", "lost", "garbage", { status: 503 }, { status: 500 }, { slow: 300 }, ...Array(6).fill("good")];
+
+/** Deals the behaviours like cards: each comes before one comes again. The first are those after which records come twice. */
+function dealer(rng) {
+  let deck = [0, 0].map((_, i) => [i, ["fewer", "cut"][i]]);
+  return () => {
+    if (!deck.length) deck = BEHAVIOURS.map((card) => [rng(), card]).sort(([a], [b]) => a - b);
+    return deck.pop()[1];
+  };
+}
 
 /** Resident memory of a process in bytes, 0 where it is gone. */
 async function residentBytes(pid) {
@@ -43,15 +52,18 @@ async function handIn(site, body, seconds, counts) {
   }
 }
 
-/** Changes what the proxy does, until `stopped` says so. */
-async function disturb(peer, rng, stopped, done) {
+/** Has the proxy fail request by request, and stops it now and then, until `stopped` says so. */
+async function disturb(peer, rng, stopped, found) {
+  const deal = dealer(rng);
+  peer.behaviour = () => {
+    found.behaviours += 1;
+    return deal();
+  };
   while (!stopped()) {
-    const behaviour = BEHAVIOURS[Math.floor(rng() * BEHAVIOURS.length)];
-    if (behaviour === "stopped") await peer.stop();
-    else peer.behaviour = behaviour;
-    done.behaviours += 1;
+    await pause(1_000 + rng() * 3_000);
+    await peer.stop();
     await pause(100 + rng() * 900);
-    if (behaviour === "stopped") await peer.start();
+    await peer.start();
   }
   peer.behaviour = "good";
 }
@@ -134,11 +146,10 @@ export async function eventFaultRun(options) {
   };
 
   const around = [disturb(peer, rng, stopped, found), sample(site, pids, stopped, found)];
-  const killing = killer();
+  const own = (i) => names.filter((_, at) => at % senders === i);
+  const sending = Array.from({ length: Math.min(senders, viewers) }, (_, i) => sender(own(i)));
   try {
-    const own = (i) => names.filter((_, at) => at % senders === i);
-    await Promise.all(Array.from({ length: Math.min(senders, viewers) }, (_, i) => sender(own(i))));
-    await killing;
+    await Promise.all([...sending, killer()]);
   } finally {
     finished = true;
     await Promise.all(around);

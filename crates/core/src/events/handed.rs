@@ -363,7 +363,7 @@ mod tests {
                 .err()
                 .expect(&to)
                 .without_values();
-            assert!(!error.contains("sec"), "{error}");
+            assert!(!error.contains("secret") && !error.contains("sec ret"), "{error}");
         }
         for field in [",\"request\":\"r\"", ",\"position\":0"] {
             let shown = click.replace("click", "impression").replace(field, "");

@@ -101,6 +101,7 @@ async function searched(start, requests, check, storage, unread = []) {
     ];
     for (const request of oversized) await read(`${request[0]}, oversized`, await beginOversized(server.url, ...request));
     await read("health", await fetch(`${server.url}/healthz`));
+    await read("metrics", await fetch(`${server.url}/metrics`));
     const owner = { headers: { authorization: `Bearer ${TOKEN}` } };
     await read("the sums", await fetch(`${server.url}/v1/aggregates`, owner));
   } finally {
@@ -117,7 +118,7 @@ test("with every part at hand good requests are answered, bad ones refused, and 
   const storage = path.join(folder, "sums");
   await mkdir(storage);
   const site = siteFromEnvironment();
-  const options = { site, aggregates: { token: TOKEN, folder: storage }, vars: { ALLOWED_ORIGINS: "https://shop.example" } };
+  const options = { site, aggregates: { token: TOKEN, folder: storage }, vars: { ALLOWED_ORIGINS: "https://shop.example", METRICS_ENABLED: "true" } };
   const answered = new Set(good(canaries, known).map(([what]) => what));
   const [counts, unread] = [{ good: 0, bad: 0 }, []];
   const findings = await searched(
@@ -130,7 +131,7 @@ test("with every part at hand good requests are answered, bad ones refused, and 
     requestsOf(),
     (answer, what) => {
       assertSealed(answer, what);
-      const isGood = answered.has(what.replace(/, application.*/, "")) || /^(health|the sums): /.test(what);
+      const isGood = answered.has(what.replace(/, application.*/, "")) || /^(health|metrics|the sums): /.test(what);
       counts[isGood ? "good" : "bad"] += 1;
       assert.equal(answer.status === 200, isGood, what);
       assert.ok(answer.status < 500, what);

@@ -1,8 +1,8 @@
 //! Settings of a worker: the variables of its wrangler file.
 
 use crate::cors::Origins;
-use crate::events;
-use crate::settings;
+use crate::engines::redis::Redis;
+use crate::{events, features, history, settings};
 use worker::Env;
 
 /// Milliseconds that an answer waits for what is not at hand, where `DEADLINE_MS` is not set.
@@ -52,6 +52,12 @@ pub struct Config {
     pub segments: Option<Numbers>,
     /// `GROUPS`: workers behind service bindings that hold the others, such as `GROUP_A=0-3;GROUP_B=4-7`.
     pub groups: Vec<Group>,
+    /// Histories; `None` where they are off.
+    pub history: Option<history::Settings>,
+    /// `FEATURE_STORE`.
+    pub features: features::Place,
+    /// `REDIS_URL`, where something is kept there.
+    pub redis: Option<Redis>,
     /// `ALLOWED_ORIGINS`: other origins whose pages may read answers, such as `https://a.example,https://b.example`.
     pub origins: Origins,
     /// Where events go, where that is on. What is wrong with it concerns `/v1/events` alone.
@@ -84,8 +90,15 @@ impl Config {
         let parts = groups.split(';').filter(|part| !part.trim().is_empty());
         let groups: Option<Vec<Group>> = parts.map(group).collect();
         let origins = text("ALLOWED_ORIGINS").unwrap_or_default();
+        let history = history::Settings::of(env)?;
+        let features = features::Place::of(env)?;
+        let wants_redis = features == features::Place::Redis
+            || history.as_ref().is_some_and(history::Settings::wants_redis);
         Ok(Self {
             events: events::Settings::of(env),
+            redis: wants_redis.then(|| Redis::of(env)).transpose()?,
+            history,
+            features,
             origins: Origins::parse(&origins).map_err(|error| format!("ALLOWED_ORIGINS: {error}"))?,
             deadline_ms: number("DEADLINE_MS", DEADLINE_MS)?,
             memory_bytes: number("MEMORY_MIB", MEMORY_MIB)? << 20,

@@ -5,8 +5,8 @@
 //! `trust` and `last_seen` say which bundle may be
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
 //! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
-//! but `history`, where the owner turned it on, of viewers who want that, whose events `events` hands on; `aggregates` adds up counts that have no viewer in
-//! them; both ask their `objects`.
+//! but `history`, where the owner turned it on, of viewers who want that, whose events `events` hands on; `aggregates` adds
+//! up counts that have no viewer in them; both ask their `objects`.
 
 mod aggregates;
 mod bundle;
@@ -17,6 +17,7 @@ mod degraded;
 mod encoder;
 mod engines;
 mod events;
+mod features;
 mod groups;
 mod history;
 mod hit;
@@ -25,20 +26,24 @@ mod limit;
 mod log;
 mod metrics;
 mod objects;
+mod operations;
 mod problem;
 mod query;
+mod recommend;
 mod reply;
 mod retrieval;
 mod routes;
 mod settings;
 mod token;
 mod trust;
+mod viewers;
 
 use bundle::Call;
 use config::Config;
 use cors::{Caller, Origins};
+use metrics::Route;
 use problem::Problem;
-use worker::{Context, Env, Request, Response, event};
+use worker::{Context, Date, Env, Request, Response, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -50,8 +55,11 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
             return reply::seal(refusal, &Origins::default(), &caller);
         }
     };
+    let (route, began) = (Route::of(&request.path()), Date::now().as_millis());
     let answer = routes::answer(request, &call).await;
     let answer = answer.or_else(|problem| problem.response())?;
+    let took_ms = Date::now().as_millis().saturating_sub(began);
+    metrics::answered(route, answer.status_code(), took_ms);
     reply::seal(answer, &call.config.origins, &caller)
 }
 

@@ -29,12 +29,33 @@ pub struct Found<'a> {
     pub short: bool,
 }
 
+/// An answer before it is sent.
+pub enum Body {
+    /// In the binary layout.
+    Binary(Vec<u8>),
+    /// As JSON.
+    Json(Map<String, Value>),
+}
+
+impl Body {
+    /// The response.
+    pub fn response(self) -> Result<Response> {
+        match self {
+            Self::Binary(bytes) => with_type(bytes, MEDIA_TYPE, "no-store"),
+            Self::Json(body) => {
+                let body = Value::Object(body).to_string();
+                with_type(body.into_bytes(), "application/json", "no-store")
+            }
+        }
+    }
+}
+
 /// The answer, in the binary layout or as JSON.
-pub fn of(bundle: &Loaded, found: &Found<'_>, source: Source, binary: bool) -> Result<Response> {
+pub fn of(bundle: &Loaded, found: &Found<'_>, source: Source, binary: bool) -> Body {
     metrics::degraded(&found.degraded);
     match binary {
-        true => with_type(bytes(bundle, found, source), MEDIA_TYPE, "no-store"),
-        false => json(bundle, found, source),
+        true => Body::Binary(bytes(bundle, found, source)),
+        false => Body::Json(json(bundle, found, source)),
     }
 }
 
@@ -67,7 +88,7 @@ pub fn to_worker(bundle: &Loaded, found: &Found<'_>) -> Result<Response> {
 }
 
 /// The answer as JSON.
-fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Result<Response> {
+fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Map<String, Value> {
     let item = |hit: &Hit<'_>| {
         // A card that is no object shows nothing, which is what is known then.
         let mut item: Map<String, Value> = serde_json::from_str(hit.card()).unwrap_or_default();
@@ -75,31 +96,27 @@ fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Result<Response> 
         item.insert("score".to_owned(), hit.score().into());
         Value::Object(item)
     };
-    let mut body = json!({
-        "bundle": bundle.id,
-        "sequence": bundle.manifest.sequence,
-        "source": source,
-        "items": found.hits.iter().map(item).collect::<Vec<_>>(),
-    });
-    if let Some(body) = body.as_object_mut() {
-        if let Some(text) = degraded::text(&found.degraded) {
-            body.insert("degraded".to_owned(), text.into());
-        }
-        if let Some(matching) = found.matching {
-            body.insert(
-                "matching".to_owned(),
-                json!({ "videos": matching.videos, "complete": matching.complete }),
-            );
-        }
-        if let Some(stats) = found.stats {
-            let strategy = if stats.graph { "graph" } else { "scan" };
-            body.insert(
-                "search".to_owned(),
-                json!({ "strategy": strategy, "distances": stats.distances }),
-            );
-        }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    set("bundle", bundle.id.as_str().into());
+    set("sequence", bundle.manifest.sequence.into());
+    set("source", json!(source));
+    set("items", found.hits.iter().map(item).collect::<Vec<_>>().into());
+    if let Some(text) = degraded::text(&found.degraded) {
+        set("degraded", text.into());
     }
-    with_type(body.to_string().into_bytes(), "application/json", "no-store")
+    if let Some(matching) = found.matching {
+        let matching = json!({ "videos": matching.videos, "complete": matching.complete });
+        set("matching", matching);
+    }
+    if let Some(stats) = found.stats {
+        let strategy = if stats.graph { "graph" } else { "scan" };
+        set(
+            "search",
+            json!({ "strategy": strategy, "distances": stats.distances }),
+        );
+    }
+    body
 }
 
 /// A response with a content type and a cache rule.

@@ -5,6 +5,7 @@ mod demo;
 mod fuzz;
 mod integrity;
 mod run;
+mod servers;
 mod setup;
 mod shim;
 mod stamp;
@@ -28,6 +29,8 @@ enum Task {
     Demo(demo::Args),
     /// Try made-up models on every reader of trees (needs a nightly Rust, fetched where it is missing)
     Fuzz(fuzz::Args),
+    /// Install the servers that some tests need: Redis, Milvus
+    Servers,
     /// Run every test: Rust, Rust as wasm, workerd, browser
     Test(test::Args),
     /// Measure against peers in one interleaved run: medians and ratios
@@ -40,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         Task::Build(args) => wasm::build(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::Servers => servers::run(),
         Task::Test(args) => test::run(&args),
         Task::Bench(args) => bench::run(&args),
     }

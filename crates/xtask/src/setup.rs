@@ -67,7 +67,7 @@ pub(crate) fn ffmpeg() {
 }
 
 /// Installs Debian packages where we are root on a machine that has them.
-fn install(packages: &[&str]) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if on_path(&["apt-get"]).is_none() || output(Command::new("id").arg("-u"))?.trim() != "0" {
         bail!(
             "{} missing, and only root on Debian can install it from here",

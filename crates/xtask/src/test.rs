@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test there is.
 
 use crate::run::{cargo, exec, step};
-use crate::{demo, setup, wasm};
+use crate::{demo, servers, setup, wasm};
 use anyhow::Result;
 use std::process::Command;
 
@@ -44,9 +44,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
                 .env("RECSYS_WORLD", std::fs::canonicalize(&demo.world)?)
                 .env("RECSYS_BUNDLE", std::fs::canonicalize(&demo.bundle)?)
                 .env("RECSYS_BIN", &demo.recsys)
-                .env("RECSYS_CHROMIUM", &chromium),
+                .env("RECSYS_CHROMIUM", &chromium)
+                .env("RECSYS_SERVERS", servers::folder()?),
         )
-    })
+    })?;
+    for line in servers::skipped() {
+        println!("{line}");
+    }
+    Ok(())
 }
 
 fn run_cargo(args: &[&str]) -> Result<()> {
@@ -80,8 +85,10 @@ fn native_tests() -> Result<()> {
     command.args(["test", "--quiet", "--features", CORE_FEATURES]);
     exec(command.args(NATIVE.iter().flat_map(|p| ["-p", p])))?;
     run_cargo(&["test", "--quiet", "-p", "xtask"])?;
-    run_cargo(&["test", "--quiet", "-p", "recsys-web"])?;
-    run_cargo(&["test", "--quiet", "-p", "recsys-edge-worker"])
+    for shell in ["recsys-web", "recsys-edge-worker"] {
+        run_cargo(&["test", "--quiet", "-p", shell])?;
+    }
+    Ok(())
 }
 
 fn wasm_lints() -> Result<()> {

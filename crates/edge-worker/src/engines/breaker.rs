@@ -3,7 +3,6 @@
 use super::{Engine, Fault, Kind};
 use crate::deadline::within;
 use crate::log::Line;
-use crate::metrics;
 use std::cell::RefCell;
 use std::future::Future;
 use worker::Date;
@@ -37,11 +36,6 @@ impl Breaker {
             self.until_ms = now_ms.saturating_add(TRY_MS);
         }
         due
-    }
-
-    /// Notes that it answered.
-    fn succeeded(&mut self) {
-        *self = Self::default();
     }
 
     /// Notes that it failed; true where it rests from now on.
@@ -87,7 +81,7 @@ pub async fn guarded<T>(
 ) -> Result<T, Fault> {
     let now_ms = || Date::now().as_millis();
     if !with(engine, |breaker| breaker.admits(now_ms())) {
-        return Err(fault(engine, Kind::Resting));
+        return Err(Fault::counted(engine, Kind::Resting));
     }
     let answer = within(deadline_ms, work).await.unwrap_or(Err(Kind::Timeout));
     match answer {
@@ -101,25 +95,21 @@ pub async fn guarded<T>(
             if with(engine, |breaker| breaker.failed(now_ms())) {
                 Line::EngineRests { engine, kind }.write();
             }
-            Err(fault(engine, kind))
+            Err(Fault::counted(engine, kind))
         }
     }
-}
-
-fn fault(engine: Engine, kind: Kind) -> Fault {
-    metrics::fault(engine, kind);
-    Fault { engine, kind }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    // An answer makes a breaker anew.
     #[test]
     fn three_failures_make_it_rest_and_one_at_a_time_tries_it() {
         let mut breaker = Breaker::default();
         assert!(!breaker.failed(0));
-        breaker.succeeded();
+        breaker = Breaker::default();
         assert!(!breaker.failed(1) && !breaker.failed(2) && breaker.admits(2));
         assert!(breaker.failed(3), "the third of a row");
         assert!(!breaker.admits(1_002));
@@ -127,7 +117,7 @@ mod tests {
         assert!(!breaker.admits(1_004), "somebody tries it already");
         assert!(!breaker.failed(1_010), "it rests already");
         assert!(!breaker.admits(3_009) && breaker.admits(3_010), "twice as long");
-        breaker.succeeded();
+        breaker = Breaker::default();
         assert!(!breaker.is_open() && breaker.admits(3_011));
     }
 

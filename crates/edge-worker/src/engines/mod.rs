@@ -4,7 +4,9 @@
 //! rest.
 
 pub mod breaker;
+pub mod redis;
 
+use crate::metrics;
 use std::fmt;
 
 /// An engine.
@@ -67,13 +69,15 @@ pub enum Kind {
     Busy,
     /// What came is no answer of such an engine.
     Protocol,
+    /// It speaks plainly where TLS is expected, or the other way round.
+    Transport,
     /// It failed lately and is left alone for a while.
     Resting,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Unreachable,
         Self::Timeout,
         Self::Credentials,
@@ -82,6 +86,7 @@ impl Kind {
         Self::Mismatch,
         Self::Busy,
         Self::Protocol,
+        Self::Transport,
         Self::Resting,
     ];
 
@@ -96,6 +101,7 @@ impl Kind {
             Self::Mismatch => "mismatch",
             Self::Busy => "busy",
             Self::Protocol => "protocol",
+            Self::Transport => "transport",
             Self::Resting => "resting",
         }
     }
@@ -110,6 +116,7 @@ impl Kind {
             Self::Mismatch => "what it holds has another form than this bundle",
             Self::Busy => "it cannot answer now",
             Self::Protocol => "what came is no answer of it",
+            Self::Transport => "it speaks plainly where TLS is expected, or the other way round",
             Self::Resting => "it failed lately and is asked again soon",
         }
     }
@@ -122,6 +129,14 @@ pub struct Fault {
     pub engine: Engine,
     /// What is wrong.
     pub kind: Kind,
+}
+
+impl Fault {
+    /// A fault, which is counted.
+    pub fn counted(engine: Engine, kind: Kind) -> Self {
+        metrics::fault(engine, kind);
+        Self { engine, kind }
+    }
 }
 
 impl fmt::Display for Fault {

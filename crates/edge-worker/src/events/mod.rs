@@ -12,56 +12,53 @@ mod send;
 mod settings;
 mod store;
 
-use crate::engines::Fault;
+use crate::engines::{Engine, Fault};
 use crate::metrics::{self, Count, Text};
 use crate::problem::Problem;
 use object::Health;
 pub use queue::consume;
-use recsys_core::events::Record;
-use recsys_core::privacy::history::Asked;
+use recsys_core::events::{Handed, Record};
+use recsys_core::privacy::history::ViewerName;
 use serde_json::{Value, json};
 pub use settings::Settings;
 use settings::Sink;
 use worker::{Date, Env};
 
-/// Hands on what a viewer asks for, durably; gives how many events.
+fn now_ms() -> i64 {
+    i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Hands a viewer's events on, durably; gives how many.
 ///
 /// # Errors
 /// An event has no time, or the sink does not take them.
-pub async fn take(env: &Env, settings: &Settings, asked: &Asked) -> Result<usize, Problem> {
-    let now_ms = i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX);
-    match asked {
-        Asked::Take(viewer, events) => {
-            if let Some(at) = events.iter().position(|event| !event.is_timed()) {
-                return Err(Problem::refused(format!(
-                    "`events[{at}].ts`: expected milliseconds since 1970-01-01 UTC, found a time before 1973"
-                )));
-            }
-            let viewer = viewer.as_str();
-            let records = events.iter().filter_map(|event| event.record(viewer, now_ms));
-            let records: Vec<Record> = records.collect();
-            if records.is_empty() {
-                return Ok(0);
-            }
-            let count = records.len() as u64;
-            let sent = add(env, settings, viewer, &records).await;
-            sent.map_err(|fault| refused(fault, count))?;
-            metrics::add(Count::EventsTaken, count);
-            Ok(records.len())
-        }
-        Asked::Forget(viewer) => {
-            let record = Record::forget(viewer.as_str(), now_ms);
-            let sent = forget(env, settings, viewer.as_str(), record).await;
-            sent.map_err(|fault| refused(fault, 1))?;
-            metrics::add(Count::Erased, 1);
-            Ok(1)
-        }
+pub async fn take(
+    env: &Env,
+    settings: &Settings,
+    viewer: &ViewerName,
+    handed: &[Handed],
+) -> Result<usize, Problem> {
+    if let Some(at) = handed.iter().position(|event| !event.is_timed()) {
+        return Err(Problem::refused(format!(
+            "`events[{at}].ts`: expected milliseconds since 1970-01-01 UTC, found a time before 1973"
+        )));
     }
+    let (viewer, now_ms) = (viewer.as_str(), now_ms());
+    let records = handed.iter().filter_map(|event| event.record(viewer, now_ms));
+    let records: Vec<Record> = records.collect();
+    if records.is_empty() {
+        return Ok(0);
+    }
+    let count = records.len() as u64;
+    let sent = add(env, settings, viewer, &records).await;
+    sent.map_err(|fault| refused(fault, count))?;
+    metrics::add(Count::EventsTaken, count);
+    Ok(records.len())
 }
 
 fn refused(fault: Fault, count: u64) -> Problem {
     metrics::add(Count::EventsRefused, count);
-    Problem::unavailable(format!("{fault}; hand it in again later, none of it is lost"))
+    Problem::unavailable(format!("{fault}; nothing was taken, hand it in again later"))
 }
 
 async fn add(env: &Env, settings: &Settings, viewer: &str, records: &[Record]) -> Result<(), Fault> {
@@ -74,8 +71,14 @@ async fn add(env: &Env, settings: &Settings, viewer: &str, records: &[Record]) -
     }
 }
 
-/// What waits in a queue cannot be searched: its reader has the record.
-async fn forget(env: &Env, settings: &Settings, viewer: &str, record: Record) -> Result<(), Fault> {
+/// Drops what waits of a viewer, and tells whoever reads the sink to forget the rest. What waits in a queue cannot be searched:
+/// its reader has the record.
+///
+/// # Errors
+/// The sink does not take it.
+pub async fn forget(env: &Env, settings: &Settings, viewer: &ViewerName) -> Result<(), Fault> {
+    let viewer = viewer.as_str();
+    let record = Record::forget(viewer, now_ms());
     if settings.kafka.is_some() {
         outbox::forget(env, outbox::shard(viewer, settings.shards), viewer, &record).await?;
     }
@@ -111,7 +114,6 @@ impl Report {
             Sink::Outbox => "kafka",
         };
         match &self.outbox {
-            None => json!({ "sink": sink }),
             Some(Ok(health)) => json!({
                 "sink": sink,
                 "pending": health.pending,
@@ -120,7 +122,24 @@ impl Report {
                 "fault": health.fault,
             }),
             Some(Err(fault)) => json!({ "sink": sink, "fault": fault.kind.name() }),
+            None => json!({ "sink": sink }),
         }
+    }
+
+    /// What stands behind the sink, each with `None` where it works, else with what is wrong.
+    pub fn engines(&self) -> impl Iterator<Item = (Engine, Option<Fault>)> {
+        let outbox = self.outbox.as_ref().map(|health| match health {
+            Ok(health) => {
+                let kind = health.kind();
+                let kafka = kind.map(|kind| Fault {
+                    engine: Engine::Kafka,
+                    kind,
+                });
+                [Some((Engine::Outbox, None)), Some((Engine::Kafka, kafka))]
+            }
+            Err(fault) => [Some((Engine::Outbox, Some(*fault))), None],
+        });
+        outbox.into_iter().flatten().flatten()
     }
 
     /// As `/metrics` has it.

@@ -51,6 +51,14 @@ pub struct Health {
     pub confirmed: u64,
 }
 
+impl Health {
+    /// What was wrong with the last request.
+    pub fn kind(&self) -> Option<Kind> {
+        let fault = self.fault.as_deref()?;
+        Kind::ALL.into_iter().find(|kind| kind.name() == fault)
+    }
+}
+
 /// Records that wait for the broker.
 #[durable_object(alarm)]
 pub struct Outbox {

@@ -1,18 +1,21 @@
-//! `/v1/events`: clicks that viewers want kept by the site's server. Off until the owner binds the objects and sets the
-//! variable; nothing is kept of a viewer who has not picked history mode.
+//! Clicks that viewers want kept by the site's server. Off until the owner turns them on; nothing is kept of a viewer who
+//! has not picked history mode.
+//!
+//! Where they are kept is the owner's choice: a Durable Object a viewer, or Redis.
 
 mod object;
+mod redis;
 
-use crate::objects;
+use crate::engines::Fault;
+use crate::engines::redis::Redis;
 use crate::problem::Problem;
+use crate::settings;
+use async_trait::async_trait;
 use recsys_core::catalogue::ItemId;
-use recsys_core::events::Handed;
-use recsys_core::privacy::history::{Asked, ViewerName};
-use worker::{Env, Method, ObjectNamespace, Request, RequestInit, Response, Stub};
+use recsys_core::privacy::history::ViewerName;
+use worker::{Date, Env};
 
-/// The binding of the objects, one a viewer.
-const BINDING: &str = "HISTORY";
-/// The variable that turns the path on.
+/// The variable that turns histories on.
 const SWITCH: &str = "HISTORY_ENABLED";
 /// The variable with the days after which a history that nothing is added to is erased; fractions are allowed.
 const DAYS: &str = "HISTORY_DAYS";
@@ -20,75 +23,87 @@ const DEFAULT_DAYS: f64 = 90.0;
 const MAX_DAYS: f64 = 3_650.0;
 const DAY_MS: f64 = 86_400_000.0;
 
-/// Does what a viewer asks for; gives how many clicks were taken. Of what was handed in, clicks and long watches count.
-///
-/// # Errors
-/// The path is off, or the object does not answer.
-pub async fn take(env: &Env, asked: &Asked) -> Result<usize, Problem> {
-    match asked {
-        Asked::Forget(viewer) => {
-            call(&stub(env, viewer)?, Method::Post, "forget", None).await?;
-            Ok(0)
-        }
-        Asked::Take(viewer, events) => {
-            let stub = stub(env, viewer)?;
-            let clicks: Vec<(&ItemId, i64)> = events.iter().filter_map(Handed::click).collect();
-            // The question whether the path is on, too.
-            if clicks.is_empty() {
-                return Ok(0);
-            }
-            let body = serde_json::to_string(&(expiry_ms(env)?, &clicks));
-            let body = body.map_err(|_| Problem::unavailable("the clicks could not be written"))?;
-            call(&stub, Method::Post, "add", Some(body)).await?;
-            Ok(clicks.len())
-        }
+/// The last clicks a viewer, the newest [`MAX_KEPT`](recsys_core::privacy::history::MAX_KEPT) of them.
+#[async_trait(?Send)]
+pub trait History {
+    /// Adds clicks with their times in milliseconds since 1970-01-01 UTC, and begins the time anew after which all is erased.
+    /// A video that is there already has the later of both times; a time that has not come counts as now.
+    async fn add(&self, viewer: &ViewerName, clicks: &[(ItemId, i64)]) -> Result<(), Fault>;
+    /// The ids, newest last.
+    async fn recent(&self, viewer: &ViewerName) -> Result<Vec<ItemId>, Fault>;
+    /// Erases all.
+    async fn forget(&self, viewer: &ViewerName) -> Result<(), Fault>;
+}
+
+/// Where histories are kept.
+#[derive(Clone, Copy)]
+pub enum Place {
+    /// In Durable Objects.
+    Objects,
+    /// In Redis.
+    Redis,
+}
+
+/// Settings of histories.
+#[derive(Clone)]
+pub struct Settings {
+    place: Place,
+    /// Milliseconds after which a history is erased that nothing was added to.
+    expiry_ms: u64,
+}
+
+impl Settings {
+    /// Reads `HISTORY_ENABLED`, `HISTORY_STORE` and `HISTORY_DAYS`; `None` where histories are off.
+    ///
+    /// # Errors
+    /// One of them does not have its form.
+    pub fn of(env: &Env) -> Result<Option<Self>, String> {
+        let words = [("object", Place::Objects), ("redis", Place::Redis)];
+        let place = settings::word(env, "HISTORY_STORE", &words)?;
+        let text = settings::text(env, DAYS);
+        let days = text.map_or(Ok(DEFAULT_DAYS), |text| text.parse());
+        let days = days.ok().filter(|days: &f64| *days > 0.0 && *days <= MAX_DAYS);
+        let days = days.ok_or_else(|| {
+            format!("{DAYS}: expected a number above 0, at most {MAX_DAYS}, found another text")
+        })?;
+        let expiry_ms = (days * DAY_MS).ceil() as u64;
+        Ok(settings::is_on(env, SWITCH).then_some(Self { place, expiry_ms }))
+    }
+
+    /// Whether histories are kept in Redis.
+    pub const fn wants_redis(&self) -> bool {
+        matches!(self.place, Place::Redis)
     }
 }
 
-/// The ids of what a viewer clicked, newest last.
+/// Where histories are kept.
 ///
 /// # Errors
-/// The path is off, or the object does not answer.
-pub async fn recent(env: &Env, viewer: &ViewerName) -> Result<Vec<ItemId>, Problem> {
-    let mut answer = call(&stub(env, viewer)?, Method::Get, "recent", None).await?;
-    let ids: Vec<String> = answer.json().await?;
-    let id = |id| ItemId::new(id).map_err(|_| Problem::unavailable("a stored click has an id that is none"));
-    ids.into_iter().map(id).collect()
-}
-
-/// Says where the path is off, before anything of the request is read.
-///
-/// # Errors
-/// It is.
-pub fn check_on(env: &Env) -> Result<(), Problem> {
-    expiry_ms(env)?;
-    namespace(env).map(drop)
-}
-
-fn namespace(env: &Env) -> Result<ObjectNamespace, Problem> {
-    objects::namespace(env, BINDING, SWITCH, "this site keeps no histories")
-}
-
-/// Milliseconds after which a history is erased that nothing was added to.
-fn expiry_ms(env: &Env) -> Result<u64, Problem> {
-    let text = env.var(DAYS).map(|value| value.to_string());
-    let days = text.map_or(Ok(DEFAULT_DAYS), |text| text.parse());
-    let days = days.ok().filter(|days: &f64| *days > 0.0 && *days <= MAX_DAYS);
-    let days = days.ok_or_else(|| {
-        Problem::unavailable(format!(
-            "{DAYS}: expected a number above 0, at most {MAX_DAYS}, found another value"
+/// They are off, or what keeps them is not bound.
+pub fn store<'a>(
+    env: &Env,
+    settings: Option<&Settings>,
+    redis: Option<&'a Redis>,
+) -> Result<Box<dyn History + 'a>, Problem> {
+    let off = || {
+        let binding = object::BINDING;
+        Problem::forbidden(format!(
+            "this site keeps no histories; its owner turns them on in wrangler.toml ({binding} and {SWITCH})"
         ))
-    })?;
-    Ok((days * DAY_MS).ceil() as u64)
+    };
+    let settings = settings.ok_or_else(off)?;
+    let expiry_ms = settings.expiry_ms;
+    match (&settings.place, redis) {
+        (Place::Redis, Some(redis)) => Ok(Box::new(redis::InRedis { redis, expiry_ms })),
+        _ => match env.durable_object(object::BINDING) {
+            Ok(objects) => Ok(Box::new(object::Objects { objects, expiry_ms })),
+            Err(_) => Err(off()),
+        },
+    }
 }
 
-fn stub(env: &Env, viewer: &ViewerName) -> Result<Stub, Problem> {
-    Ok(namespace(env)?.id_from_name(viewer.as_str())?.get_stub()?)
-}
-
-async fn call(stub: &Stub, method: Method, path: &str, body: Option<String>) -> Result<Response, Problem> {
-    let mut init = RequestInit::new();
-    init.with_method(method).with_body(body.map(Into::into));
-    let request = Request::new_with_init(&format!("http://history.local/{path}"), &init)?;
-    objects::ask(stub, request, "the object of this history").await
+/// Times of clicks, none of which has yet to come: it would be the newest for ever.
+fn until_now(clicks: &[(ItemId, i64)]) -> impl Iterator<Item = (&ItemId, i64)> {
+    let now = i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX);
+    clicks.iter().map(move |(item, ts)| (item, (*ts).clamp(0, now)))
 }

@@ -1,16 +1,24 @@
-//! The Durable Object that holds one viewer's clicks, in SQLite. It is reached through this worker alone, by the viewer's name.
+//! Histories in Durable Objects, one a viewer, in SQLite. An object is reached through this worker alone, by the viewer's name.
 //!
 //! A trap in here would leave its caller waiting, so nothing here may panic, and callers set a deadline.
 
+use super::{History as Port, until_now};
+use crate::deadline::within;
+use crate::engines::{Engine, Fault, Kind};
+use async_trait::async_trait;
 use recsys_core::catalogue::ItemId;
 use recsys_core::json;
-use recsys_core::privacy::history::MAX_KEPT;
+use recsys_core::privacy::history::{MAX_KEPT, ViewerName};
 use std::time::Duration;
 use worker::{
-    Date, DurableObject, Env, Error, Method, Request, Response, Result, SqlStorage, SqlStorageValue, State,
-    durable_object,
+    DurableObject, Env, Error, Method, ObjectNamespace, Request, RequestInit, Response, Result, SqlStorage,
+    SqlStorageValue, State, durable_object,
 };
 
+/// The binding of the objects.
+pub const BINDING: &str = "HISTORY";
+/// How long an object may take, in milliseconds. One that trapped never answers.
+const DEADLINE_MS: u64 = 5_000;
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS clicks (item TEXT PRIMARY KEY, ts INTEGER NOT NULL)";
 
 /// What the worker hands in: milliseconds after which all is erased unless more comes, clicked videos and when, in milliseconds since
@@ -73,10 +81,8 @@ impl History {
 
 /// Stores clicks, of which the newest [`MAX_KEPT`] stay. There is no await in here, so all of it is stored or nothing.
 fn add(sql: &SqlStorage, clicks: &[(ItemId, i64)]) -> Result<()> {
-    let now = i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX);
-    for (item, ts) in clicks {
-        // A time that has not come would be the newest for ever.
-        let values: Vec<SqlStorageValue> = vec![item.as_str().into(), (*ts).clamp(0, now).into()];
+    for (item, ts) in until_now(clicks) {
+        let values: Vec<SqlStorageValue> = vec![item.as_str().into(), ts.into()];
         let replace = "INSERT INTO clicks (item, ts) VALUES (?1, ?2) ON CONFLICT (item) DO UPDATE SET ts = MAX(ts, excluded.ts)";
         sql.exec(replace, values)?;
     }
@@ -100,4 +106,56 @@ fn recent(sql: &SqlStorage) -> Result<Vec<String>> {
         }
     }
     Ok(ids)
+}
+
+/// The objects, as a store of histories.
+pub struct Objects {
+    /// The binding.
+    pub objects: ObjectNamespace,
+    /// Milliseconds after which a history is erased that nothing was added to.
+    pub expiry_ms: u64,
+}
+
+#[async_trait(?Send)]
+impl Port for Objects {
+    async fn add(&self, viewer: &ViewerName, clicks: &[(ItemId, i64)]) -> std::result::Result<(), Fault> {
+        // Texts and whole numbers are always JSON.
+        let body = serde_json::to_string(&(self.expiry_ms, clicks)).unwrap_or_default();
+        self.ask(viewer, Method::Post, "add", Some(body)).await.map(drop)
+    }
+
+    async fn recent(&self, viewer: &ViewerName) -> std::result::Result<Vec<ItemId>, Fault> {
+        let bytes = self.ask(viewer, Method::Get, "recent", None).await?;
+        json::read_bytes(&bytes).map_err(|_| Fault::counted(Engine::Object, Kind::Protocol))
+    }
+
+    async fn forget(&self, viewer: &ViewerName) -> std::result::Result<(), Fault> {
+        self.ask(viewer, Method::Post, "forget", None).await.map(drop)
+    }
+}
+
+impl Objects {
+    async fn ask(
+        &self,
+        viewer: &ViewerName,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> std::result::Result<Vec<u8>, Fault> {
+        let answer = async {
+            let mut init = RequestInit::new();
+            init.with_method(method).with_body(body.map(Into::into));
+            let request = Request::new_with_init(&format!("http://history.local/{path}"), &init)?;
+            let stub = self.objects.id_from_name(viewer.as_str())?.get_stub()?;
+            let mut answer = stub.fetch_with_request(request).await?;
+            let bytes = answer.bytes().await?;
+            Ok::<_, Error>((answer.status_code(), bytes))
+        };
+        // Each viewer has an object of their own: what one does says nothing of the others.
+        match within(DEADLINE_MS, answer).await {
+            Some(Ok((200, bytes))) => Ok(bytes),
+            Some(_) => Err(Fault::counted(Engine::Object, Kind::Busy)),
+            None => Err(Fault::counted(Engine::Object, Kind::Timeout)),
+        }
+    }
 }

@@ -90,6 +90,30 @@ export const withHistory = (vars = {}) => (worker) => ({
   bindings: { ...worker.bindings, HISTORY_ENABLED: "true", ...vars },
 });
 
+/**
+ * What docs/event-sinks.md says: histories turned on, and an event sink behind them.
+ * @param {object} options
+ * @param {"queue" | "kafka"} options.sink
+ * @param {Record<string, string>} [options.vars] such as `KAFKA_REST_URL`
+ * @param {boolean} [options.bucket] whether the queue's consumer has a bucket
+ * @param {object} [options.consumer] settings of the queue's consumer, as Miniflare has them
+ * @param {string[]} [options.without] bindings that are left out
+ */
+export const withSink = ({ sink, vars = {}, bucket = false, consumer = {}, without = [] }) => (worker) => {
+  const bound = (bindings) => Object.fromEntries(Object.entries(bindings).filter(([name]) => !without.includes(name)));
+  const history = withHistory({ EVENT_SINK: sink, ...vars })(worker);
+  const queue = sink === "queue" && {
+    queueProducers: bound({ EVENTS: { queueName: "recsys-events" } }),
+    queueConsumers: { "recsys-events": { maxBatchSize: 100, maxBatchTimeout: 0.1, maxRetries: 100, ...consumer } },
+  };
+  return {
+    ...history,
+    ...queue,
+    durableObjects: { ...history.durableObjects, ...bound({ OUTBOX: { className: "Outbox", useSQLite: true } }) },
+    ...(bucket && { r2Buckets: { ...history.r2Buckets, EVENTS_BUCKET: "recsys-events" } }),
+  };
+};
+
 /** What wrangler.toml says in comments: aggregates turned on. */
 function withAggregates(worker, { token }) {
   return {
@@ -191,21 +215,25 @@ function answering(serve) {
  *   service binding; two workers of {@link startEncoder}, each for its own, are not disposed of
  * @param {{token?: string, folder?: string}} [options.aggregates] turns `/v1/aggregates` on, its sums kept in memory or in a folder
  * @param {{name: string, folder: string}} [options.bucket] the bundle comes from this bucket of a local R2
+ * @param {string} [options.objects] folder that Durable Objects are kept in
  * @param {string} [options.cache] folder that the data centre's cache is kept in
  * @param {Record<string, string>} [options.vars] variables of the worker
  * @param {(worker: object) => object} [options.change] changes the worker's settings, as Miniflare has them
  * @param {(bytes: Uint8Array) => void} [options.print] takes what is printed, which else goes to standard error
  * @returns {Promise<{url: string, dispose: () => Promise<void>, askEncoder: typeof fetch,
- *   bucket: () => Promise<import("miniflare").R2Bucket>}>} `url` has no slash at its end; `askEncoder` takes a path and
- *   reaches the encoder's worker, which the site itself does not expose; `bucket` is what `options.bucket` names
+ *   bucket: (binding?: string) => Promise<import("miniflare").R2Bucket>,
+ *   queue: (binding: string) => Promise<import("miniflare").Queue>}>} `url` has no slash at its end; `askEncoder` takes a path
+ *   and reaches the encoder's worker, which the site itself does not expose; `bucket` is what `options.bucket` names, or
+ *   another binding's, and `queue` that of a producer's binding
  */
 export async function startSite(options) {
-  const { site, port = 0, encoder = "ready", aggregates, bucket, cache, vars, change = (worker) => worker, print } = options;
+  const { site, port = 0, encoder = "ready", aggregates, bucket, objects, cache, vars, change = (worker) => worker, print } = options;
   const plain = workerFrom("wrangler.toml", checkedSite(site));
   const counting = aggregates ? withAggregates(plain, aggregates) : plain;
   const stored = bucket ? withBucket(counting, bucket) : { worker: counting };
   const recs = change({ ...stored.worker, bindings: { ...stored.worker.bindings, ...vars } });
-  const sums = aggregates?.folder && { durableObjectsPersist: aggregates.folder };
+  const folder = objects ?? aggregates?.folder;
+  const sums = folder && { durableObjectsPersist: folder };
   const persist = { ...stored.persist, ...(cache && { cachePersist: cache }), ...sums };
   const started = [];
   const dispose = async () => {
@@ -221,7 +249,8 @@ export async function startSite(options) {
     return {
       url: started.at(-1).url.origin,
       dispose,
-      bucket: () => started.at(-1).miniflare.getR2Bucket("BUNDLE"),
+      bucket: (binding = "BUNDLE") => started.at(-1).miniflare.getR2Bucket(binding),
+      queue: (binding) => started.at(-1).miniflare.getQueueProducer(binding),
       askEncoder: (path, init) => fetch(new URL(path, encoderWorker.url), init),
     };
   } catch (error) {

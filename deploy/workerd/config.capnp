@@ -61,14 +61,14 @@ const api :Workerd.Worker = (
   durableObjectNamespaces = [
     (className = "Aggregates", uniqueKey = "recsys-aggregates", enableSql = true),
     (className = "History", uniqueKey = "recsys-history", enableSql = true),
-    # OUTBOX: (className = "Outbox", uniqueKey = "recsys-outbox", enableSql = true),
+    (className = "Outbox", uniqueKey = "recsys-outbox", enableSql = true),
   ],
   bindings = [
     (name = "ASSETS", service = "site"),
     (name = "ENCODER", service = "encoder"),
     (name = "AGGREGATES", durableObjectNamespace = "Aggregates"),
     (name = "HISTORY", durableObjectNamespace = "History"),
-    # OUTBOX: (name = "OUTBOX", durableObjectNamespace = "Outbox"),
+    (name = "OUTBOX", durableObjectNamespace = "Outbox"),
 
     # Environment variables. One that is not set is bound to null, which api.js takes out.
     (name = "ALLOWED_ORIGINS", fromEnvironment = "ALLOWED_ORIGINS"),

@@ -2,7 +2,7 @@
 
 use crate::cors::Origins;
 use crate::engines::redis::Redis;
-use crate::{candidates, features, history, settings};
+use crate::{candidates, events, features, history, settings};
 use worker::Env;
 
 /// Milliseconds that an answer waits for what is not at hand, where `DEADLINE_MS` is not set.
@@ -62,6 +62,8 @@ pub struct Config {
     pub origins: Origins,
     /// `CANDIDATES`: Milvus, where it is asked before the segments.
     pub milvus: Option<candidates::Settings>,
+    /// Where events go, where that is on. What is wrong with it concerns `/v1/events` alone.
+    pub events: Result<Option<events::Settings>, String>,
 }
 
 impl Config {
@@ -96,6 +98,7 @@ impl Config {
         let wants_redis = features == features::Place::Redis
             || history.as_ref().is_some_and(history::Settings::wants_redis);
         Ok(Self {
+            events: events::Settings::of(env),
             redis: wants_redis.then(|| Redis::of(env)).transpose()?,
             history,
             features,

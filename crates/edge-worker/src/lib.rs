@@ -5,8 +5,8 @@
 //! `trust` and `last_seen` say which bundle may be
 //! used, `config` reads the worker's settings, `reply` writes answers and `problem` refusals, `cors` says which pages may read
 //! them, `limit` how many there may be, and `log` is all that is logged. Nothing here keeps anything of a viewer,
-//! but `history`, where the owner turned it on, of viewers who want that; `aggregates` adds up counts that have no viewer in
-//! them; both ask their `objects`.
+//! but `history`, where the owner turned it on, of viewers who want that, whose events `events` hands on; `aggregates` adds
+//! up counts that have no viewer in them; both ask their `objects`.
 
 mod aggregates;
 mod bundle;
@@ -17,6 +17,7 @@ mod deadline;
 mod degraded;
 mod encoder;
 mod engines;
+mod events;
 mod features;
 mod groups;
 mod history;
@@ -61,4 +62,16 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let took_ms = Date::now().as_millis().saturating_sub(began);
     metrics::answered(route, answer.status_code(), took_ms);
     reply::seal(answer, &call.config.origins, &caller)
+}
+
+/// The macro logs a handler's error; this one has none.
+#[allow(clippy::disallowed_macros)]
+mod consumer {
+    use worker::{Context, Env, MessageBatch, event};
+
+    #[event(queue)]
+    async fn queue(batch: MessageBatch<String>, env: Env, _: Context) -> worker::Result<()> {
+        crate::events::consume(&batch, &env).await;
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! Everything that this worker logs, as lines of JSON. A line has fixed words and numbers of the site's own, so that no part
 //! of a request can stand in one; `clippy.toml` refuses the macros that log everywhere else.
 
-use crate::engines::{Engine, Kind};
+use crate::engines::{Engine, Fault, Kind};
 use serde_json::{Value, json};
 
 /// A line of the log.
@@ -26,6 +26,32 @@ pub enum Line {
         /// The engine.
         engine: Engine,
     },
+    /// Messages of the queue are no events, and were passed over.
+    EventsPoisoned {
+        /// How many.
+        count: u64,
+    },
+    /// Events stay in the queue.
+    EventsWait {
+        /// Why.
+        fault: Fault,
+    },
+    /// Events stay in the queue, since the settings are not as expected.
+    EventsNotSet,
+    /// Kafka's REST proxy refused events once too often, and they are not sent again.
+    EventsDead {
+        /// How many.
+        count: u64,
+    },
+    /// Events wait in an outbox.
+    KafkaWaits {
+        /// Why.
+        kind: Kind,
+    },
+    /// An outbox whose events waited can send them again.
+    KafkaBack,
+    /// An outbox has events, and nowhere to send them.
+    OutboxHasNoProxy,
 }
 
 impl Line {
@@ -46,6 +72,34 @@ impl Line {
             Self::EngineBack { engine } => json!({
                 "level": "info", "event": "engine_back", "engine": engine.name(),
                 "message": "an engine that was left alone answers again",
+            }),
+            Self::EventsPoisoned { count } => json!({
+                "level": "warn", "event": "events_poisoned", "count": count,
+                "message": "messages of the queue are no events and were passed over",
+            }),
+            Self::EventsWait { fault } => json!({
+                "level": "error", "event": "events_wait", "engine": fault.engine.name(), "kind": fault.kind.name(),
+                "message": "events stay in the queue; its consumer needs KAFKA_REST_URL and OUTBOX, or EVENTS_BUCKET",
+            }),
+            Self::EventsNotSet => json!({
+                "level": "error", "event": "events_not_set",
+                "message": "events stay in the queue: a variable or binding of the event sink is not as docs/event-sinks.md says",
+            }),
+            Self::EventsDead { count } => json!({
+                "level": "error", "event": "events_dead", "count": count,
+                "message": "Kafka's REST proxy refused events once too often; they are kept apart and not sent again",
+            }),
+            Self::KafkaWaits { kind } => json!({
+                "level": "error", "event": "kafka_waits", "engine": Engine::Kafka.name(), "kind": kind.name(),
+                "message": "events wait in the outbox and are sent again",
+            }),
+            Self::KafkaBack => json!({
+                "level": "info", "event": "kafka_back", "engine": Engine::Kafka.name(),
+                "message": "events that waited in the outbox are sent again",
+            }),
+            Self::OutboxHasNoProxy => json!({
+                "level": "error", "event": "outbox_has_no_proxy",
+                "message": "the outbox has events and nowhere to send them: a variable KAFKA_REST_… is not as docs/event-sinks.md says",
             }),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::bundle::{self, Call, Loaded};
 use crate::candidates::Milvus;
+use crate::events;
 use crate::metrics::{self, Text};
 use crate::problem::Problem;
 use crate::recommend::nothing_at_hand;
@@ -39,17 +40,31 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
         true => "ready",
         false => "missing",
     };
-    document(json!({
+    let sink = sink(call).await;
+    let mut body = json!({
         "status": "ok",
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
         "items": bundle.manifest.items,
         "encoder": encoder,
-        "engines": engines(call, &bundle).await,
+        "engines": engines(call, &bundle, sink.as_ref()).await,
         "degraded": bundle.fault().or_else(bundle::refused),
         "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
-    }))
+    });
+    if let Some(sink) = sink {
+        body["events"] = sink.map_or_else(|fault| json!({ "fault": fault }), |report| report.to_json());
+    }
+    document(body)
+}
+
+/// How the event sink is, or what is wrong with its settings; `None` where there is none.
+async fn sink(call: &Call<'_>) -> Option<Result<events::Report, String>> {
+    match &call.config.events {
+        Ok(None) => None,
+        Ok(Some(settings)) => Some(Ok(events::Report::of(call.env, settings).await)),
+        Err(fault) => Some(Err(fault.clone())),
+    }
 }
 
 fn document(body: Value) -> Result<Response, Problem> {
@@ -59,7 +74,11 @@ fn document(body: Value) -> Result<Response, Problem> {
 
 /// The engines that are configured, each `ok` or what is wrong with it. None of them keeps the worker from being ready: it
 /// answers without them.
-async fn engines(call: &Call<'_>, bundle: &Loaded) -> Map<String, Value> {
+async fn engines(
+    call: &Call<'_>,
+    bundle: &Loaded,
+    sink: Option<&Result<events::Report, String>>,
+) -> Map<String, Value> {
     let mut engines = Map::new();
     if let Some(settings) = &call.config.milvus {
         let state = Milvus::probe(call.env, settings, bundle)
@@ -73,6 +92,12 @@ async fn engines(call: &Call<'_>, bundle: &Loaded) -> Map<String, Value> {
             .await
             .map_or_else(|fault| fault.to_string(), |()| "ok".to_owned());
         engines.insert("redis".to_owned(), state.into());
+    }
+    if let Some(Ok(report)) = sink {
+        for (engine, fault) in report.engines() {
+            let state = fault.map_or_else(|| "ok".to_owned(), |fault| fault.to_string());
+            engines.insert(engine.name().to_owned(), state.into());
+        }
     }
     engines
 }
@@ -93,6 +118,9 @@ pub async fn metrics(call: &Call<'_>, request: &Request) -> Result<Response, Pro
     let mut text = Text::default();
     metrics::write(&mut text);
     write_bundle(&mut text, call).await;
+    if let Some(Ok(report)) = sink(call).await {
+        report.write(&mut text);
+    }
     let body = text.into_string().into_bytes();
     Ok(reply::with_type(body, "text/plain; version=0.0.4", "no-store")?)
 }

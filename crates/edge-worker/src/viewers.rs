@@ -4,9 +4,11 @@ use crate::bundle::Call;
 use crate::history::{self, History};
 use crate::metrics::{self, Count};
 use crate::problem::Problem;
-use crate::{features, reply};
+use crate::{events, features, reply};
+use recsys_core::catalogue::ItemId;
+use recsys_core::events::Handed;
 use recsys_core::privacy::history::{Asked, ViewerName};
-use serde_json::json;
+use serde_json::{Map, Value};
 use worker::Response;
 
 /// Where this site keeps histories.
@@ -17,12 +19,23 @@ pub fn history<'a>(call: &'a Call<'_>) -> Result<Box<dyn History + 'a>, Problem>
     history::store(call.env, call.config.history.as_ref(), call.config.redis.as_ref())
 }
 
+/// Where events go beside, if anywhere.
+///
+/// # Errors
+/// A setting of it is wrong.
+fn sink<'a>(call: &'a Call<'_>) -> Result<Option<&'a events::Settings>, Problem> {
+    let sink = call.config.events.as_ref();
+    let sink = sink.map_err(|fault| Problem::unavailable(fault.as_str()))?;
+    Ok(sink.as_ref())
+}
+
 /// Says where the path is off, before anything of the request is read.
 ///
 /// # Errors
-/// It is.
+/// It is, or a setting is wrong.
 pub fn check_on(call: &Call<'_>) -> Result<(), Problem> {
-    history(call).map(drop)
+    history(call)?;
+    sink(call).map(drop)
 }
 
 /// Does what a viewer asks for.
@@ -30,22 +43,35 @@ pub fn check_on(call: &Call<'_>) -> Result<(), Problem> {
 /// # Errors
 /// The path is off, or what was handed in is kept nowhere, or something of the viewer may be left.
 pub async fn take(call: &Call<'_>, asked: &Asked) -> Result<Response, Problem> {
-    let taken = match asked {
+    let mut body = Map::<String, Value>::new();
+    match asked {
         Asked::Forget(viewer) => {
             forget(call, viewer).await?;
-            0
+            body.insert("taken".to_owned(), 0.into());
         }
-        Asked::Keep(viewer, clicks) => {
-            // Without clicks it is the question whether the path is on.
-            if !clicks.is_empty() {
-                let added = history(call)?.add(viewer, clicks).await;
-                added.map_err(|fault| Problem::unavailable(fault.to_string()))?;
+        Asked::Take(viewer, handed) => {
+            // The sink comes first: a history takes the same clicks twice without harm.
+            if let Some(settings) = sink(call)? {
+                let sent = events::take(call.env, settings, viewer, handed).await?;
+                body.insert("sent".to_owned(), sent.into());
             }
-            clicks.len()
+            let taken = remember(call, viewer, handed).await?;
+            body.insert("taken".to_owned(), taken.into());
         }
-    };
-    let body = json!({ "taken": taken }).to_string().into_bytes();
+    }
+    let body = Value::from(body).to_string().into_bytes();
     Ok(reply::with_type(body, "application/json", "no-store")?)
+}
+
+/// Adds to a viewer's history what counts as a click; gives how many did. Without any it is the question whether the path is on.
+async fn remember(call: &Call<'_>, viewer: &ViewerName, handed: &[Handed]) -> Result<usize, Problem> {
+    let clicks = handed.iter().filter_map(Handed::click);
+    let clicks: Vec<(ItemId, i64)> = clicks.map(|(item, ts)| (item.clone(), ts)).collect();
+    if !clicks.is_empty() {
+        let added = history(call)?.add(viewer, &clicks).await;
+        added.map_err(|fault| Problem::unavailable(fault.to_string()))?;
+    }
+    Ok(clicks.len())
 }
 
 /// Erases what is kept of a viewer, in every store. All are asked, whether others fail or not.
@@ -54,6 +80,9 @@ async fn forget(call: &Call<'_>, viewer: &ViewerName) -> Result<(), Problem> {
     faults.extend(history(call)?.forget(viewer).await.err());
     if let Some(features) = features::store(call.config.features, call.config.redis.as_ref()) {
         faults.extend(features.forget(viewer).await.err());
+    }
+    if let Some(settings) = sink(call)? {
+        faults.extend(events::forget(call.env, settings, viewer).await.err());
     }
     if let Some(fault) = faults.first() {
         return Err(Problem::unavailable(format!(

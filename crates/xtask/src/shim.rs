@@ -1,6 +1,6 @@
 //! The JavaScript entry of a worker around wasm-bindgen's output.
 //!
-//! It does what worker-build 0.8.7 does for a `fetch` handler and for a Durable Object: classes whose `fetch` calls the
+//! It does what worker-build 0.8.7 does for a `fetch` and a `queue` handler and for a Durable Object: classes whose methods call the
 //! export with `env` and `ctx`, and a fresh instance of the module after a trap.
 
 use anyhow::{Context, Result, ensure};
@@ -39,7 +39,20 @@ export default class extends WorkerEntrypoint {
       throw error;
     }
   }
-}
+QUEUE}
+"#;
+
+/// What the class has beside, where the module takes messages out of a queue.
+const QUEUE: &str = r#"
+  async queue(batch) {
+    freshAfterTrap();
+    try {
+      return await wasm.queue.call(this, batch, this.env, this.ctx);
+    } catch (error) {
+      noteTrap(error);
+      throw error;
+    }
+  }
 "#;
 
 /// A Durable Object; `NAME` is its class. Its half in Rust is made anew where the module was.
@@ -88,7 +101,11 @@ pub(crate) fn write(folder: &Path, objects: &[&str]) -> Result<()> {
             index.display()
         );
     }
-    let mut entry = ENTRY.to_owned();
+    let queue = match plain.contains("export function queue(") {
+        true => QUEUE,
+        false => "",
+    };
+    let mut entry = ENTRY.replace("QUEUE", queue);
     for name in objects {
         let (_, class) = plain
             .split_once(&format!("export class {name} "))

@@ -84,7 +84,7 @@ impl Part {
                     "recsys-edge-worker",
                     "wasm",
                     "-O3",
-                    &["Aggregates", "History"],
+                    &["Aggregates", "History", "Outbox"],
                     out,
                 )
             }),

@@ -320,7 +320,8 @@ impl<'a> Replay<'a> {
                 }
                 session.watch(item, *seconds, event.ts_ms)?;
             }
-            (_, None) => {}
+            // Settled when they were read.
+            (EventKind::Forget, _) | (_, None) => {}
         }
         Ok(())
     }
@@ -382,7 +383,7 @@ fn item(event: &Event) -> Option<&ItemId> {
         EventKind::Impression { item, .. }
         | EventKind::Click { item, .. }
         | EventKind::Watch { item, .. } => Some(item),
-        EventKind::Search { .. } => None,
+        EventKind::Search { .. } | EventKind::Forget => None,
     }
 }
 

@@ -2,15 +2,16 @@
 
 use anyhow::{Context, Result, ensure};
 use indicatif::ProgressBar;
-use recsys_core::events::{Event, parse_line};
+use recsys_core::events::{Event, LeftOut, parse_dump_line, settle};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// The longest line of a file of events, in bytes.
-const MAX_LINE_BYTES: u64 = 1 << 20;
+/// The longest line of a file of events, in bytes: a consumer of Kafka's REST proxy answers with many events in one.
+const MAX_LINE_BYTES: u64 = 1 << 24;
 
-/// Reads a file of JSON Lines and sorts the events by time; equal times keep the file's order. Empty lines are skipped.
+/// Reads a file of JSON Lines, or of what was read from a topic, and sorts the events by time; equal times keep the file's
+/// order. Empty lines are skipped. Viewers who asked to be forgotten are, and records that came twice count once.
 ///
 /// # Errors
 /// The file cannot be read, holds no event, or has a line that is none: the error names it.
@@ -39,20 +40,32 @@ pub fn read_events(path: &Path, progress: &ProgressBar) -> Result<Vec<Event>> {
         }
         ensure!(
             read < MAX_LINE_BYTES,
-            "{}: longer than {MAX_LINE_BYTES} bytes; expected one event a line",
+            "{}: longer than {MAX_LINE_BYTES} bytes; expected one event a line, or one answer of a consumer",
             at()
         );
         progress.inc(read);
         if !line.trim().is_empty() {
-            events.push(parse_line(&line).with_context(at)?);
+            events.extend(parse_dump_line(&line).with_context(at)?);
         }
+    }
+    events.sort_by_key(|event| event.ts_ms);
+    let (events, left_out) = settle(events);
+    if left_out != LeftOut::default() {
+        let LeftOut {
+            forgotten,
+            duplicates,
+            repeated,
+        } = left_out;
+        eprintln!(
+            "note: {forgotten} events of viewers who asked to be forgotten, {duplicates} records that came again and \
+             {repeated} impressions that repeat an item of their request are left out"
+        );
     }
     ensure!(
         !events.is_empty(),
         "{}: there are no events; see docs/events.md",
         path.display()
     );
-    events.sort_by_key(|event| event.ts_ms);
     Ok(events)
 }
 

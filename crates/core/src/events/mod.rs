@@ -1,13 +1,19 @@
 //! What viewers saw and did: JSON Lines in, typed events and labelled slates out. The format is docs/events.md.
 
+mod dump;
+mod handed;
 mod join;
 mod parse;
+mod settle;
 mod write;
 
 use crate::catalogue::ItemId;
 use crate::features::{AgeBand, Device, Gender};
+pub use dump::{DumpError, parse_dump_line};
+pub use handed::{Handed, MAX_ID_CHARACTERS, MAX_REQUEST_BYTES, Record};
 pub use join::{JoinError, Label, Shown, Slate, join};
 pub use parse::{EventError, parse_line};
+pub use settle::{LeftOut, settle};
 pub use write::{Entry, EntryUser, NamedFeatures};
 
 /// The [`Event::arm`] of slates drawn uniformly at random, in random order.
@@ -21,6 +27,8 @@ pub const LONG_WATCH_SECONDS: f32 = 30.0;
 pub struct Event {
     /// When, in milliseconds since 1970-01-01 UTC.
     pub ts_ms: i64,
+    /// Names it among those of its viewer, where it is a record of an event sink.
+    pub id: Option<String>,
     /// The viewer: `user.id`, else the session's id.
     pub viewer: String,
     /// The visit, where it is named.
@@ -76,6 +84,8 @@ pub enum EventKind {
         /// What was typed.
         query: String,
     },
+    /// The viewer asked to be forgotten: earlier events of the viewer are to be erased.
+    Forget,
 }
 
 #[cfg(test)]

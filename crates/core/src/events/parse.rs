@@ -7,7 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 /// Times in milliseconds: 1973 to 2286. Seconds and microseconds of our century fall outside.
-const TIMES_MS: std::ops::RangeInclusive<i64> = 100_000_000_000..=10_000_000_000_000;
+pub(super) const TIMES_MS: std::ops::RangeInclusive<i64> = 100_000_000_000..=10_000_000_000_000;
 
 /// Why a line is no event.
 #[derive(Debug, Error)]
@@ -29,7 +29,7 @@ pub enum EventError {
         field: &'static str,
     },
     /// Another kind of event.
-    #[error("`event` is {0:?}; expected impression, click, watch or search")]
+    #[error("`event` is {0:?}; expected impression, click, watch, search or forget")]
     Kind(String),
     /// A time that is not in milliseconds.
     #[error("`ts` is {0}; expected whole milliseconds since 1970-01-01 UTC (seconds × 1000)")]
@@ -59,6 +59,7 @@ struct Line {
     event: String,
     ts: i64,
     session: Option<String>,
+    id: Option<String>,
     request: Option<String>,
     item: Option<String>,
     position: Option<u32>,
@@ -99,6 +100,7 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
         "search" => EventKind::Search {
             query: needed("search", "query", line.query)?,
         },
+        "forget" => EventKind::Forget,
         _ => return Err(EventError::Kind(line.event)),
     };
     let segment = |number: i64| u8::try_from(number).map_err(|_| EventError::Segment(number));
@@ -111,6 +113,7 @@ pub fn parse_line(line: &str) -> Result<Event, EventError> {
         })?;
     Ok(Event {
         ts_ms: line.ts,
+        id: line.id,
         viewer,
         session: line.session,
         age_band: user.age_band.map(|band| AgeBand::parse(&band)).transpose()?,
@@ -141,6 +144,7 @@ impl EventKind {
             Self::Click { .. } => "click",
             Self::Watch { .. } => "watch",
             Self::Search { .. } => "search",
+            Self::Forget => "forget",
         }
     }
 }

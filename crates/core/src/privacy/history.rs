@@ -5,7 +5,7 @@
 //! viewer is forgotten.
 
 use crate::catalogue::ItemId;
-use crate::events::LONG_WATCH_SECONDS;
+use crate::events::Handed;
 use crate::json::{FromJson, Json, JsonError};
 use std::fmt;
 use thiserror::Error;
@@ -65,45 +65,10 @@ impl fmt::Debug for ViewerName {
     }
 }
 
-/// A click or a watch, as it is handed in.
-struct Event {
-    watch: bool,
-    ts_ms: i64,
-    item: ItemId,
-    seconds: Option<f32>,
-}
-
-impl<'a> FromJson<'a> for Event {
-    fn from_json(json: Json<'a>) -> Result<Self, JsonError> {
-        let names = &["event", "ts", "item", "watch_seconds"];
-        json.strict_object(names, |fields| {
-            let kind: String = fields.get("event")?;
-            let expected = "`event`: expected \"click\" or \"watch\", found another text";
-            Ok(Self {
-                watch: match kind.as_str() {
-                    "click" => false,
-                    "watch" => true,
-                    _ => return Err(JsonError::new(expected.to_owned())),
-                },
-                ts_ms: fields.get("ts")?,
-                item: fields.get("item")?,
-                seconds: fields.get("watch_seconds")?,
-            })
-        })
-    }
-}
-
-impl Event {
-    /// A short watch says nothing that a recommendation should follow.
-    fn counts(&self) -> bool {
-        !self.watch || self.seconds >= Some(LONG_WATCH_SECONDS)
-    }
-}
-
 /// What a viewer asks for: the body of `POST /v1/events`.
 pub enum Asked {
-    /// Clicks to be kept with their times in milliseconds since 1970-01-01 UTC; none too.
-    Keep(ViewerName, Vec<(ItemId, i64)>),
+    /// Events to be taken; none too.
+    Take(ViewerName, Vec<Handed>),
     /// All to be erased.
     Forget(ViewerName),
 }
@@ -113,20 +78,14 @@ impl<'a> FromJson<'a> for Asked {
         let refuse = |expected: String| Err(JsonError::new(expected));
         json.strict_object(&["viewer", "events", "forget"], |fields| {
             let viewer = fields.get("viewer")?;
-            let events: Vec<Event> = fields.get_or("events", Vec::new())?;
+            let events: Vec<Handed> = fields.get_or("events", Vec::new())?;
             match (fields.get_or("forget", false)?, events.len()) {
                 (true, 0) => Ok(Self::Forget(viewer)),
                 (true, _) => refuse("expected `events` or `forget`, found both".to_owned()),
                 (false, found) if found > MAX_EVENTS => {
                     refuse(format!("`events`: expected at most {MAX_EVENTS}, found {found}"))
                 }
-                (false, _) => {
-                    let counting = events.into_iter().filter(Event::counts);
-                    Ok(Self::Keep(
-                        viewer,
-                        counting.map(|event| (event.item, event.ts_ms)).collect(),
-                    ))
-                }
+                (false, _) => Ok(Self::Take(viewer, events)),
             }
         })
     }
@@ -201,14 +160,15 @@ mod tests {
             event_line(7, &item("d"), Some(30.0)),
         ];
         match asked(&events_body(NAME, &events)).unwrap() {
-            Asked::Keep(viewer, clicks) => {
+            Asked::Take(viewer, events) => {
                 assert_eq!(viewer.as_str(), NAME);
-                assert_eq!(clicks, [(item("a\"b"), 5), (item("d"), 7)]);
+                let clicks: Vec<_> = events.iter().filter_map(Handed::click).collect();
+                assert_eq!(clicks, [(&item("a\"b"), 5), (&item("d"), 7)]);
             }
             Asked::Forget(_) => panic!("nobody asked to forget"),
         }
         assert!(matches!(asked(&forget_body(NAME)), Ok(Asked::Forget(_))));
-        assert!(matches!(asked(&events_body(NAME, &[])), Ok(Asked::Keep(_, clicks)) if clicks.is_empty()));
+        assert!(matches!(asked(&events_body(NAME, &[])), Ok(Asked::Take(_, events)) if events.is_empty()));
         let body = request_body(NAME, 200, Some("{\"age\":6}"));
         let body: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(

@@ -193,7 +193,9 @@ async fn newer(env: &Env, config: &Config, old: Option<&Rc<Loaded>>) -> Result<O
     };
     // Piece by piece: what the old one no longer needs to hold makes room for the new.
     for number in config.own(next.manifest.segments.len()) {
-        if matches!(next.state(number), State::Ready) || !make_room(config, &next, Some(old), number, &[], true) {
+        if matches!(next.state(number), State::Ready)
+            || !make_room(config, &next, Some(old), number, &[], true)
+        {
             continue;
         }
         load::segment(&source, &next, number).await;

@@ -3,8 +3,12 @@
 //!
 //!     cargo run --manifest-path fuzz/Cargo.toml --example seeds -- FOLDER
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use recsys_core::candidates::Reply;
 use recsys_core::clip::import::hugging_face;
 use recsys_core::envelope::seal;
+use recsys_core::milvus::{Entity, Head};
 use recsys_fuzz::clip;
 use std::path::Path;
 use std::{env, fs, io};
@@ -51,7 +55,20 @@ fn main() -> io::Result<()> {
         write("items", &name, &small::items(videos))?;
         write("cowatch", &name, &small::co_watch(videos))?;
         write("candidates", &name, &small::candidates(videos, 8, None))?;
+        let reply = Reply::open(&small::candidates(videos, 8, None)).map_err(io::Error::other)?;
+        for entity in reply.entries().filter_map(|entry| Entity::of(&entry, Some(6)).ok()) {
+            let bytes = STANDARD.decode(entity.entry()).map_err(io::Error::other)?;
+            write("milvus", &format!("{videos}-{}", entity.video()), &bytes)?;
+        }
     }
+    let head = Head {
+        contents: "0123456789abcdef".to_owned(),
+        items: 3,
+        sequence: 1,
+        mean: vec![0.25; 8],
+    };
+    let bytes = STANDARD.decode(head.entity().entry()).map_err(io::Error::other)?;
+    write("milvus", "head", &bytes)?;
     write(
         "candidates",
         "degraded",

@@ -40,7 +40,7 @@ impl Target {
     }
 }
 
-const TARGETS: [Target; 19] = [
+const TARGETS: [Target; 20] = [
     Target::with_fixtures("lightgbm", "trees", &["txt"]),
     Target::with_fixtures("xgboost_json", "trees", &["json"]),
     Target::with_fixtures("xgboost_ubj", "trees", &["ubj"]),
@@ -53,6 +53,7 @@ const TARGETS: [Target; 19] = [
     Target::new("removed"),
     Target::new("dictionaries"),
     Target::new("candidates"),
+    Target::new("milvus"),
     Target::new("npy"),
     Target::new("videos"),
     Target::new("safetensors"),

@@ -111,6 +111,12 @@ impl Entity {
         &self.video
     }
 
+    /// What it holds beside its vector and what filters compare.
+    #[must_use]
+    pub fn entry(&self) -> &str {
+        &self.entry
+    }
+
     /// Its vector, of unit length.
     #[must_use]
     pub fn vector(&self) -> &[f32] {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::candidates::Entry;
+use crate::candidates::{Answer, Candidates, Entry, Source};
 use crate::catalogue::{ItemFacts, ItemId};
 use crate::manifest::Manifest;
 use crate::segment::fixture::{self, Video};
@@ -39,7 +39,24 @@ fn sent(entity: &Entity, field: &str) -> serde_json::Value {
 }
 
 fn entry_of(entity: &Entity) -> String {
-    sent(entity, "entry").as_str().unwrap().to_owned()
+    assert_eq!(sent(entity, "entry"), entity.entry());
+    entity.entry().to_owned()
+}
+
+/// Whether an entry is accepted; then the layout of answers accepts it too.
+fn accepted(head: &Head, entry: &str) -> bool {
+    let Ok(stored) = Stored::read(head, ItemId::new("a").unwrap(), Some(&[0.5; 8]), entry) else {
+        return false;
+    };
+    let answer = Answer {
+        dim: 8,
+        entries: &[stored],
+        source: Source::Personal,
+        bundle: "b",
+        degraded: None,
+    };
+    Candidates::parse(&answer.to_bytes()).unwrap();
+    true
 }
 
 #[test]
@@ -96,7 +113,7 @@ fn every_truncation_is_refused_and_no_flip_panics() {
     for (good, is_head) in [(entry_of(&entity), false), (entry_of(&head.entity()), true)] {
         let read = |entry: &str| match is_head {
             true => Head::read(entry).is_ok(),
-            false => Stored::read(&head, ItemId::new("a").unwrap(), None, entry).is_ok(),
+            false => accepted(&head, entry),
         };
         assert!(read(&good));
         for cut in 0..good.len() {

@@ -10,7 +10,7 @@ import { Canaries } from "./canaries.mjs";
 import { BINARY, bad, beginOversized, good, histories, questions, send } from "./canary_requests.mjs";
 import { Client, isSlate } from "./client.mjs";
 import { LEAKS, leaking } from "./leaks.mjs";
-import { siteFromEnvironment, startSite, startWorker, withHistory, withRateLimit } from "./server.mjs";
+import { siteFromEnvironment, startSite, startWorker, withHistory, withRateLimit, withSink } from "./server.mjs";
 
 const TOKEN = "the token of the owner";
 const FORMS = ["application/json", BINARY];
@@ -214,6 +214,13 @@ for (const [what, change] of [["on", withHistory()], ["off", (worker) => worker]
     const sent = histories(canaries, known);
     const start = (print) => startSite({ ...options, print });
     assert.deepEqual(await searched(start, sent, assertSealed, storage), []);
+  });
+}
+
+for (const [what, vars] of [["cannot be reached", { KAFKA_REST_URL: "http://127.0.0.1:9" }], ["is set up wrongly", { KAFKA_REST_URL: "kafka:9092" }]]) {
+  test(`with an event sink that ${what} no canary is found in answers and logs`, async () => {
+    const options = { site: siteFromEnvironment(), encoder: "unbound", aggregates: { token: TOKEN }, change: withSink({ sink: "kafka", vars }) };
+    assert.deepEqual(await searched((print) => startSite({ ...options, print }), histories(canaries, known), assertSealed), []);
   });
 }
 

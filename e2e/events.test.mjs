@@ -1,7 +1,7 @@
 // The event sink: what viewers of history mode hand in goes on to a queue or to Kafka, and nothing that was acknowledged is lost.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
@@ -278,6 +278,29 @@ test("forget drops what waits, and tells every reader", async () => {
   assert.deepEqual([session, id.length], [viewer(1), 32]);
   assert.ok(Math.abs(Date.now() - ts) < 30_000);
   assert.equal(peer.values(viewer(2)).length, 1);
+});
+
+test("what was forgotten is not on the disk once every reader was told", async () => {
+  const objects = path.join(folder, "forgotten");
+  const { client, dispose } = await kafka({}, { objects });
+  const name = viewer(0xabcdef);
+  const onDisk = async () => {
+    const entries = (await readdir(objects, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    const files = await Promise.all(entries.map((entry) => readFile(path.join(entry.parentPath ?? entry.path, entry.name))));
+    return Buffer.concat(files).includes(name);
+  };
+  await peer.stop();
+  await hand(client, name, numbered(0, 100));
+  assert.ok(await onDisk());
+  await forget(client, name);
+  await peer.start();
+  await drained(client);
+  assert.deepEqual(peer.values(name).map(({ event }) => event), ["forget"]);
+  await hand(client, viewer(2), numbered(0, 3));
+  await drained(client);
+  assert.equal(peer.values(viewer(2)).length, 3, "it goes on");
+  await dispose();
+  assert.ok(!(await onDisk()));
 });
 
 test("what was acknowledged outlives the worker", async () => {

@@ -17,4 +17,4 @@ const withSet = (Class) =>
 export default class extends withSet(Worker) {}
 export class Aggregates extends withSet(objects.Aggregates) {}
 export class History extends withSet(objects.History) {}
-// OUTBOX: export class Outbox extends withSet(objects.Outbox) {}
+export class Outbox extends withSet(objects.Outbox) {}

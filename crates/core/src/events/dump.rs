@@ -144,7 +144,11 @@ mod tests {
             format!("[{}]", rest(CLICK)),
         ];
         for line in lines {
-            assert_eq!(parse_dump_line(&line).unwrap(), [event.clone()], "{line}");
+            assert_eq!(
+                parse_dump_line(&line).unwrap(),
+                std::slice::from_ref(&event),
+                "{line}"
+            );
         }
         let several = format!("[{}, {},{}]", rest(CLICK), rest("null"), rest(CLICK));
         assert_eq!(parse_dump_line(&several).unwrap().len(), 2);

@@ -181,7 +181,7 @@ impl Outbox {
             let kept = self.store()?.state()?;
             let rows = self.store()?.due(kept.batch, now_ms())?;
             if rows.is_empty() {
-                return self.idle();
+                return self.idle().await;
             }
             let mut verdict = send(&proxy, &rows).await;
             if verdict.too_large && rows.len() == 1 {
@@ -203,9 +203,14 @@ impl Outbox {
     }
 
     /// When there is something to do again though nothing is due.
-    fn idle(&self) -> Result<Option<u64>> {
+    async fn idle(&self) -> Result<Option<u64>> {
         let store = self.store()?;
         let now_ms = now_ms();
+        if store.wants_wiping()? {
+            // Nothing waits between the question and the wiping; the next one to come makes the tables anew.
+            self.state.storage().delete_all().await?;
+            return Ok(None);
+        }
         let next = [store.next_due()?, store.expire(now_ms)?];
         let next = next.into_iter().flatten().min();
         Ok(next.map(|at| u64::try_from(at.saturating_sub(now_ms)).unwrap_or(0)))

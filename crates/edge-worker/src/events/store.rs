@@ -13,8 +13,8 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS held ON records (viewer, seq) WHERE waits > 0;
     CREATE TABLE IF NOT EXISTS dead (seq INTEGER PRIMARY KEY, viewer TEXT NOT NULL, line TEXT NOT NULL, at INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), failures INTEGER NOT NULL, fault TEXT,
-        batch INTEGER NOT NULL);
-    INSERT OR IGNORE INTO state VALUES (1, 0, NULL, 500);";
+        batch INTEGER NOT NULL, wipe INTEGER NOT NULL);
+    INSERT OR IGNORE INTO state VALUES (1, 0, NULL, 500, 0);";
 
 /// Records of one request.
 pub const MAX_BATCH: u64 = 500;
@@ -170,9 +170,10 @@ impl<'a> Store<'a> {
         self.grow(added)
     }
 
-    /// Drops whatever there is of a viewer.
+    /// Drops whatever there is of a viewer, and has all be wiped once nothing is left.
     pub fn forget(&self, viewer: &str) -> Result<()> {
         self.pending()?;
+        self.sql.exec("UPDATE state SET wipe = 1", None)?;
         let delete = "DELETE FROM records WHERE viewer = ?1 RETURNING seq";
         let deleted = self.count(delete, vec![viewer.into()])?;
         self.shrink(deleted)?;
@@ -267,6 +268,14 @@ impl<'a> Store<'a> {
     /// When the next record that waits on its own is due.
     pub fn next_due(&self) -> Result<Option<i64>> {
         self.number("SELECT MIN(due) FROM records WHERE waits > 0", Vec::new())
+    }
+
+    /// Whether the whole storage is to be wiped now: deleted rows stay in its file until others take their place, and somebody
+    /// asked to be forgotten.
+    pub fn wants_wiping(&self) -> Result<bool> {
+        let wipe = self.number("SELECT wipe FROM state", Vec::new())?;
+        let dead = self.number("SELECT seq FROM dead LIMIT 1", Vec::new())?;
+        Ok(wipe == Some(1) && dead.is_none() && self.pending()? == 0)
     }
 
     /// What is kept between requests.

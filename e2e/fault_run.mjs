@@ -3,6 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
+import { aliasOf } from "./kafka_rest.mjs";
 
 /** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
 export function random(seed) {
@@ -171,7 +172,7 @@ function judge(acknowledged, stored) {
     byId.set(id, text);
   }
   const arrivedItems = new Map([...byId.values()].map((text) => JSON.parse(text)).map(({ item, session }) => [item, session]));
-  const lost = [...acknowledged].filter(([item, name]) => arrivedItems.get(item) !== name).length;
+  const lost = [...acknowledged].filter(([item, name]) => arrivedItems.get(item) !== aliasOf(name)).length;
   const rising = (times) => times.every((ts, at) => at === 0 || times[at - 1] < ts);
   return {
     acknowledged: acknowledged.size,

@@ -1,6 +1,7 @@
 // A REST proxy of Kafka with topics of its own: the produce requests of both forms (v2 and v3) and a topic's metadata, held to
 // what the forms say of media types, bodies, topics and credentials. It fails on demand, and keeps all that it was sent.
 
+import { createHash } from "node:crypto";
 import http from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -76,6 +77,9 @@ function target(path) {
   throw new Refusal(404, 404, "HTTP 404 Not Found");
 }
 
+/** What a viewer is called in records: the key, and `session`. */
+export const aliasOf = (viewer) => createHash("sha256").update(`recsys events ${viewer}`).digest("hex").slice(0, 32);
+
 export class KafkaRest {
   /** Every record that was stored, in the order in which it was: `{topic, partition, offset, key, value, request}`. */
   stored = [];
@@ -123,8 +127,9 @@ export class KafkaRest {
     await closed;
   }
 
-  /** The values that arrived, of one key or of all. */
-  values(key) {
+  /** The values that arrived, of one viewer or of all. */
+  values(viewer) {
+    const key = viewer === undefined ? undefined : aliasOf(viewer);
     return this.stored.filter((record) => key === undefined || record.key === key).map(({ value }) => value);
   }
 

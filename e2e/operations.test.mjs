@@ -101,7 +101,8 @@ test("a worker without its bundle lives and is not ready", async () => {
 
 test("the dashboard asks for metrics that there are", async () => {
   const dashboard = JSON.parse(await readFile(new URL("../deploy/grafana.json", import.meta.url), "utf8"));
-  const source = await readFile(new URL("../crates/edge-worker/src/metrics.rs", import.meta.url), "utf8");
+  const sources = ["metrics.rs", "events/mod.rs"].map((file) => readFile(new URL(`../crates/edge-worker/src/${file}`, import.meta.url), "utf8"));
+  const source = (await Promise.all(sources)).join("");
   const families = [...(await metrics()).keys()];
   const expressions = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
   assert.ok(expressions.length >= 10);

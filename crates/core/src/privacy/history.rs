@@ -7,12 +7,13 @@
 use crate::catalogue::ItemId;
 use crate::events::Handed;
 use crate::json::{FromJson, Json, JsonError};
+use crate::manifest::sha256_hex;
 use std::fmt;
 use thiserror::Error;
 
 /// What history mode promises.
 pub const CLAIM: &str = "Your clicks go to the site's server and are kept there under a random name. This is not private: the \
-    server knows what you watch, and when. Forgetting everything erases it there too.";
+    server knows what you watch, and when. Forgetting everything erases it there too, and tells the site's other systems to.";
 
 /// Clicks that a server keeps of a viewer.
 pub const MAX_KEPT: usize = 50;
@@ -50,6 +51,15 @@ impl ViewerName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the viewer is called where events are handed on: the start of the SHA-256 of the name behind a word of this
+    /// project's. Always the same, and no way back: who reads the events cannot ask for the history, or erase it.
+    #[must_use]
+    pub fn alias(&self) -> String {
+        let mut digits = sha256_hex(["recsys events ", &self.0].concat().as_bytes());
+        digits.truncate(NAME_DIGITS);
+        digits
     }
 }
 
@@ -132,6 +142,8 @@ mod tests {
     fn names_are_32_digits_and_debug_tells_none() {
         let name = ViewerName::new("0123456789abcdef0123456789abcdef".to_owned()).unwrap();
         assert!(!format!("{name:?}").contains("0123"));
+        // printf 'recsys events 0123456789abcdef0123456789abcdef' | sha256sum
+        assert_eq!(name.alias(), "5a9c8dbab47572453bd43c518cae597b");
         let long = "f".repeat(10_000);
         for bad in [
             "",

@@ -43,7 +43,8 @@ pub async fn take(
             "`events[{at}].ts`: expected milliseconds since 1970-01-01 UTC, found a time before 1973"
         )));
     }
-    let (viewer, now_ms) = (viewer.as_str(), now_ms());
+    let (viewer, now_ms) = (viewer.alias(), now_ms());
+    let viewer = viewer.as_str();
     let records = handed.iter().filter_map(|event| event.record(viewer, now_ms));
     let records: Vec<Record> = records.collect();
     if records.is_empty() {
@@ -77,6 +78,7 @@ async fn add(env: &Env, settings: &Settings, viewer: &str, records: &[Record]) -
 /// # Errors
 /// The sink does not take it.
 pub async fn forget(env: &Env, settings: &Settings, viewer: &ViewerName) -> Result<(), Fault> {
+    let viewer = viewer.alias();
     let viewer = viewer.as_str();
     let record = Record::forget(viewer, now_ms());
     if settings.kafka.is_some() {

@@ -70,11 +70,11 @@ async function engines({ history, features, events, candidates, bundle }) {
  * @returns {Promise<{url: string, faults: {name: string, fail: Function, mend: Function}[], stop: () => Promise<void>,
  *   peer?: import("./kafka_rest.mjs").KafkaRest}>} `faults` are ways in which the engines can fail
  */
-export async function startWithEngines({ bundle = process.env.RECSYS_BUNDLE, site = siteFromEnvironment(), ...options } = {}) {
+export async function startWithEngines({ bundle = process.env.RECSYS_BUNDLE, site, ...options } = {}) {
   const { history, features, events, candidates, ...more } = options;
   const { change, stop, ...rest } = await engines({ history, features, events, candidates, bundle });
   try {
-    const server = await startSite({ site, encoder: "unbound", print: () => {}, ...more, change });
+    const server = await startSite({ site: site ?? siteFromEnvironment(), encoder: "unbound", print: () => {}, ...more, change });
     return { ...rest, url: server.url, stop: async () => (await server.dispose(), await stop()) };
   } catch (error) {
     await stop();

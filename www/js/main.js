@@ -17,11 +17,13 @@ import { Why } from "./why.js";
 const SLATE = 24;
 const RESULTS = 8;
 
-const MODES = ["standard", "noised", "bucket", "local"];
+/** History is on offer where the address says so (`?history`): the site must keep histories then. */
+const keepsHistories = new URLSearchParams(location.search).has("history");
+const MODES = ["standard", "noised", "bucket", "local", ...(keepsHistories ? ["history"] : [])];
 
 let rec;
 let mode = modeOfAddress() ?? "standard";
-/** The shared thumbnail sheets and their pictures; `null` in standard mode, where each thumbnail is a file. */
+/** The shared thumbnail sheets and their pictures; `null` where each thumbnail is a file. */
 let sheets = null;
 let sheetImages = [];
 /** Rises with each request for a slate; an answer that is not the newest is dropped. */
@@ -42,6 +44,11 @@ new Files();
 /** What the viewer picked is kept in the address's fragment, which no browser sends. */
 function modeOfAddress() {
   return MODES.find((mode) => location.hash === `#${mode}`);
+}
+
+/** Whether the server may see words, pictures and files that are asked for. */
+function isOpen() {
+  return mode === "standard" || mode === "history";
 }
 
 function say(text) {
@@ -155,7 +162,7 @@ async function enter(next) {
 async function redraw(reason) {
   sheets = null;
   // In all other modes which picture is fetched must not tell what is shown.
-  if (mode !== "standard") {
+  if (!isOpen()) {
     const described = await rec.sheets();
     sheetImages = await loadSheets(described);
     sheets = described;
@@ -171,7 +178,7 @@ async function redraw(reason) {
 
 function showMode() {
   document.documentElement.dataset.mode = mode;
-  byId("search-note").hidden = mode === "standard";
+  byId("search-note").hidden = isOpen();
   for (const radio of byId("modes").querySelectorAll("input")) radio.checked = radio.value === mode;
 }
 
@@ -223,7 +230,7 @@ function listen() {
 
 async function start() {
   rec?.close();
-  rec = await Recommender.open({ endpoint: location.origin, picked: modeOfAddress(), encoder: true });
+  rec = await Recommender.open({ endpoint: location.origin, picked: modeOfAddress(), offer: MODES, encoder: true });
   ({ mode } = await rec.privacy());
   await redraw("Ready");
   setSearchable(true);
@@ -234,6 +241,7 @@ function setSearchable(able) {
   for (const control of byId("search").querySelectorAll("input, button")) control.disabled = !able;
 }
 
+byId("mode-history").hidden = !keepsHistories;
 showMode();
 setSearchable(false);
 listen();

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: from nothing to a page.
 
 use crate::run::{exec, output, step};
-use crate::{integrity, setup, stamp, wasm};
+use crate::{integrity, servers, setup, stamp, wasm};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,53 @@ pub(crate) struct Args {
     /// Port of the page
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Offer history mode, and keep histories there
+    #[arg(long, value_enum)]
+    history: Option<History>,
+    /// Offer history mode, and hand events on to there. Kafka's REST proxy is one of the tests' own
+    #[arg(long, value_enum)]
+    events: Option<Events>,
+    /// Find candidates there
+    #[arg(long, value_enum)]
+    candidates: Option<Candidates>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum History {
+    /// A Durable Object a viewer
+    Object,
+    /// Redis (`cargo xtask servers` installs it)
+    Redis,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Events {
+    /// Cloudflare's Queue, as workerd has it
+    Queue,
+    /// Kafka, through the outbox
+    Kafka,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Candidates {
+    /// Milvus (`cargo xtask servers` installs it)
+    Milvus,
+}
+
+impl Args {
+    /// Options of e2e/serve.mjs.
+    fn engines(&self) -> Vec<String> {
+        fn option<T: clap::ValueEnum>(name: &str, value: Option<T>) -> Option<String> {
+            let value = value?.to_possible_value()?;
+            Some(format!("--{name}={}", value.get_name()))
+        }
+        let all = [
+            option("history", self.history),
+            option("events", self.events),
+            option("candidates", self.candidates),
+        ];
+        all.into_iter().flatten().collect()
+    }
 }
 
 /// Clusters of the demo's catalogue, of some hundred videos each.
@@ -37,7 +84,9 @@ pub(crate) struct Demo {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let demo = prepare()?;
     let port = if args.check { 0 } else { args.port };
-    let (mut server, url) = serve(&demo.site, port)?;
+    let (mut server, url) = serve(&demo, port, &args.engines())?;
+    let offered = args.history.is_some() || args.events.is_some();
+    let url = if offered { format!("{url}/?history") } else { url };
     let result = if args.check {
         output(Command::new("node").args(["e2e/check.mjs", &url])).map(|text| print!("{text}"))
     } else {
@@ -165,10 +214,14 @@ fn link_tree(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Starts workerd; returns the process, whose standard input must stay open, and the page's address.
-fn serve(site: &Path, port: u16) -> Result<(Child, String)> {
+fn serve(demo: &Demo, port: u16, engines: &[String]) -> Result<(Child, String)> {
     let mut server = Command::new("node")
         .args(["e2e/serve.mjs", "--port", &port.to_string(), "--site"])
-        .arg(site)
+        .arg(&demo.site)
+        .args(engines)
+        .env("RECSYS_BIN", &demo.recsys)
+        .env("RECSYS_BUNDLE", &demo.bundle)
+        .env("RECSYS_SERVERS", servers::folder()?)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

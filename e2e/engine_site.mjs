@@ -16,6 +16,7 @@ async function engines({ history, features, events, candidates, bundle }) {
   const faults = [];
   const vars = {};
   const changes = [];
+  let redis;
   const stop = async () => {
     for (const end of stops.reverse()) await end();
   };
@@ -24,7 +25,7 @@ async function engines({ history, features, events, candidates, bundle }) {
     if (history === "redis" || features === "redis") {
       const folder = await mkdtemp(path.join(tmpdir(), "recsys-redis-"));
       stops.push(() => rm(folder, { recursive: true, force: true }));
-      const redis = await startRedis({ args: ["--appendonly", "yes", "--dir", folder] });
+      redis = await startRedis({ args: ["--appendonly", "yes", "--dir", folder] });
       stops.push(() => redis.stop());
       Object.assign(vars, { REDIS_URL: redis.url }, history === "redis" && { HISTORY_STORE: "redis" }, features === "redis" && { FEATURE_STORE: "redis" });
       faults.push({ name: "Redis hangs", fail: () => redis.signal("SIGSTOP"), mend: () => redis.signal("SIGCONT") });
@@ -52,7 +53,7 @@ async function engines({ history, features, events, candidates, bundle }) {
       const changed = changes.reduce((one, more) => more(one), worker);
       return { ...changed, bindings: { ...changed.bindings, ...vars } };
     };
-    return { change, faults, peer, stop };
+    return { change, faults, peer, redis, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: our speed beside others', measured in one interleaved run.
 
 mod encode;
+mod faults;
 mod page;
 mod peer;
 mod python;
@@ -8,11 +9,13 @@ mod rank;
 mod report;
 mod search;
 
+use crate::run::exec;
 use crate::setup;
 use anyhow::Result;
 use clap::ValueEnum;
 use report::Row;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// Options of the benchmarks.
 #[derive(clap::Args)]
@@ -35,6 +38,10 @@ enum Bench {
     Search,
     /// Texts and pictures into vectors
     Encode,
+    /// Events and recommendations while engines fail, and what the engines cost
+    Faults,
+    /// The tables of docs/scale.md; not among all
+    Scale,
     /// Everything there is
     All,
 }
@@ -55,6 +62,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     if matches!(args.bench, Bench::Encode | Bench::All) {
         rows.extend(encode::run()?);
+    }
+    if matches!(args.bench, Bench::Faults | Bench::All) {
+        rows.extend(faults::run()?);
+    }
+    if args.bench == Bench::Scale {
+        // Made up by a seed, not measured: no rows of ours and a peer's.
+        return exec(Command::new("node").arg("bench/scale/main.mjs"));
     }
     report::print(&rows);
     args.json

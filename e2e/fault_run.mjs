@@ -56,13 +56,16 @@ async function handIn(site, body, seconds, counts) {
 /** Has the proxy fail request by request, and stops it now and then, until `stopped` says so. */
 async function disturb(peer, rng, stopped, found) {
   const deal = dealer(rng);
+  const count = (name) => (found.behaviours[name] = (found.behaviours[name] ?? 0) + 1);
   peer.behaviour = () => {
-    found.behaviours += 1;
-    return deal();
+    const behaviour = deal();
+    count(behaviour.slow ? "slow" : (behaviour.status ?? behaviour));
+    return behaviour;
   };
   while (!stopped()) {
     await pause(1_000 + rng() * 3_000);
     await peer.stop();
+    count("stopped");
     await pause(100 + rng() * 900);
     await peer.start();
   }
@@ -103,16 +106,18 @@ async function drain(site, seconds) {
  * @param {number} [options.viewers]
  * @param {number} [options.senders] batches that are handed in at once
  * @param {(server: object) => Promise<number[]>} [options.pids] processes whose memory counts
+ * @param {number} [options.paceMs] pause of a sender between its batches
  * @param {boolean} [options.ids] whether the client sends ids of its own
  * @returns {Promise<{acknowledged: number, arrived: number, lost: number, duplicates: number, identifiable: boolean,
- *   inOrder: boolean, retries: number, behaviours: number, kills: number, seconds: number, maxMemoryBytes: number}>} `arrived`
+ *   inOrder: boolean, retries: number, behaviours: Record<string, number>, kills: number, seconds: number, maxMemoryBytes: number}>} `behaviours` counts
+ *   what the proxy did, request by request; `arrived`
  *   counts records with their duplicates; they are identifiable where records with one id are the same and others are not
  */
 export async function eventFaultRun(options) {
-  const { events, seed, server, peer, restart, kills = 5, viewers = 20, senders = 8, pids = async () => [], ids = true } = options;
+  const { events, seed, server, peer, restart, kills = 5, viewers = 20, senders = 8, pids = async () => [], paceMs = 0, ids = true } = options;
   const rng = random(seed);
   const site = { current: server };
-  const found = { retries: 0, behaviours: 0, kills: 0, maxMemoryBytes: 0 };
+  const found = { retries: 0, behaviours: {}, kills: 0, maxMemoryBytes: 0 };
   const begun = Date.now();
   const acknowledged = new Map();
   let [next, finished] = [0, false];
@@ -132,6 +137,7 @@ export async function eventFaultRun(options) {
       const list = numbers.map((n) => ({ event: "click", ts: ts + n, item: `v${n}`, ...(ids && { id: `e${n}` }) }));
       await handIn(site, JSON.stringify({ viewer: name, events: list }), 120, found);
       for (const n of numbers) acknowledged.set(`v${n}`, name);
+      if (paceMs) await pause(paceMs);
     }
   };
   const killer = async () => {

@@ -8,6 +8,8 @@ export async function startRelay(port) {
   const serve = (socket) => {
     const upstream = net.connect({ port, host: "127.0.0.1" });
     for (const end of [socket, upstream]) {
+      // It must not wait for more to send on.
+      end.setNoDelay(true);
       open.add(end);
       end.on("close", () => open.delete(end)).on("error", () => {});
     }

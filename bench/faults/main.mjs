@@ -15,6 +15,8 @@ import { latencies } from "./latency.mjs";
 
 const EVENTS = 20_000;
 const KILLS = 6;
+/** So that the run lasts long enough to meet every fault several times. */
+const PACE_MS = 1_500;
 const SEED = 20_261_127;
 const ROUNDS = 300;
 /** How often every fault of Redis and Milvus comes, and how long it lasts. */
@@ -47,7 +49,7 @@ async function events() {
   try {
     const again = async () => (server = await restart());
     const pids = async ({ pid }) => [pid];
-    const found = await eventFaultRun({ events: EVENTS, seed: SEED, server, peer, restart: again, kills: KILLS, pids });
+    const found = await eventFaultRun({ events: EVENTS, seed: SEED, server, peer, restart: again, kills: KILLS, paceMs: PACE_MS, pids });
     return { ...found, moduleBytes: await memory() };
   } finally {
     await memory();

@@ -34,9 +34,9 @@ impl Candidates for Shards<'_> {
         Ok(gathered)
     }
 
-    async fn find(&self, ids: &[String], _: bool) -> Result<Gathered, QueryError> {
+    async fn find(&self, ids: &[String], fitting: bool) -> Result<Gathered, QueryError> {
         let all = self.all();
-        Ok(self.gather(&all, true, None, Some(ids)).await)
+        Ok(self.gather(&all, true, None, Some((ids, fitting))).await)
     }
 }
 
@@ -71,13 +71,14 @@ impl Shards<'_> {
         }
     }
 
-    /// Asks the groups of these segments, all groups where `everywhere` holds, and waits for the own ones.
+    /// Asks the groups of these segments, all groups where `everywhere` holds, and waits for the own ones. `find` has ids, and
+    /// whether they have to fit the filter: clicks count whatever is wished for next.
     async fn gather(
         &self,
         asked: &[usize],
         everywhere: bool,
         vector: Option<&[f32]>,
-        find: Option<&[String]>,
+        find: Option<(&[String], bool)>,
     ) -> Gathered {
         let config = &self.call.config;
         let own: Vec<usize> = asked
@@ -95,13 +96,14 @@ impl Shards<'_> {
             let segments: Vec<usize> = numbers.collect();
             (everywhere || !segments.is_empty()).then_some((group, segments))
         });
+        let filtered = find.is_none_or(|(_, fitting)| fitting);
         let question = |segments: &[usize]| Question {
             bundle: self.bundle.id.clone(),
             k: self.wish.k,
             vector: vector.map(<[f32]>::to_vec),
             segments: segments.to_vec(),
-            find: find.map(<[String]>::to_vec),
-            filter: self.wish.filter.0.clone(),
+            find: find.map(|(ids, _)| ids.to_vec()),
+            filter: self.wish.filter.0.clone().filter(|_| filtered),
             exclude: self.wish.exclude.clone(),
         };
         let ask = groups.map(|(group, segments)| async move {

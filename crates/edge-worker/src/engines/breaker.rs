@@ -25,29 +25,39 @@ struct Breaker {
     until_ms: u64,
 }
 
+/// As what a request asks an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// As one of many.
+    Free,
+    /// As the one that tries it after a rest.
+    Try,
+}
+
 impl Breaker {
     /// Whether the engine may be asked now. Where it rests and its time is up, the one who asks is the one who tries.
-    fn admits(&mut self, now_ms: u64) -> bool {
-        if self.until_ms == 0 {
-            return true;
+    fn admits(&mut self, now_ms: u64) -> Option<Pass> {
+        if !self.is_open() {
+            return Some(Pass::Free);
         }
-        let due = now_ms >= self.until_ms;
-        if due {
-            self.until_ms = now_ms.saturating_add(TRY_MS);
+        if now_ms < self.until_ms {
+            return None;
         }
-        due
+        self.until_ms = now_ms.saturating_add(TRY_MS);
+        Some(Pass::Try)
     }
 
-    /// Notes that it failed; true where it rests from now on.
-    fn failed(&mut self, now_ms: u64) -> bool {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures < FAILURES {
-            return false;
+    /// Notes that it failed; true where it rests from now on. Those that had asked before it rested say nothing new.
+    fn failed(&mut self, pass: Pass, now_ms: u64) -> bool {
+        if pass == Pass::Free {
+            self.failures = self.failures.saturating_add(1);
+            if self.is_open() || self.failures < FAILURES {
+                return false;
+            }
         }
-        let first = self.rest_ms == 0;
         self.rest_ms = (self.rest_ms * 2).clamp(FIRST_REST_MS, MAX_REST_MS);
         self.until_ms = now_ms.saturating_add(self.rest_ms);
-        first
+        pass == Pass::Free
     }
 
     /// Whether it rests.
@@ -80,9 +90,9 @@ pub async fn guarded<T>(
     work: impl Future<Output = Result<T, Kind>>,
 ) -> Result<T, Fault> {
     let now_ms = || Date::now().as_millis();
-    if !with(engine, |breaker| breaker.admits(now_ms())) {
+    let Some(pass) = with(engine, |breaker| breaker.admits(now_ms())) else {
         return Err(Fault::counted(engine, Kind::Resting));
-    }
+    };
     let answer = within(deadline_ms, work).await.unwrap_or(Err(Kind::Timeout));
     match answer {
         Ok(value) => {
@@ -92,7 +102,7 @@ pub async fn guarded<T>(
             Ok(value)
         }
         Err(kind) => {
-            if with(engine, |breaker| breaker.failed(now_ms())) {
+            if with(engine, |breaker| breaker.failed(pass, now_ms())) {
                 Line::EngineRests { engine, kind }.write();
             }
             Err(Fault::counted(engine, kind))
@@ -108,30 +118,35 @@ mod tests {
     #[test]
     fn three_failures_make_it_rest_and_one_at_a_time_tries_it() {
         let mut breaker = Breaker::default();
-        assert!(!breaker.failed(0));
+        assert!(!breaker.failed(Pass::Free, 0));
         breaker = Breaker::default();
-        assert!(!breaker.failed(1) && !breaker.failed(2) && breaker.admits(2));
-        assert!(breaker.failed(3), "the third of a row");
-        assert!(!breaker.admits(1_002));
-        assert!(breaker.admits(1_003), "its time is up");
-        assert!(!breaker.admits(1_004), "somebody tries it already");
-        assert!(!breaker.failed(1_010), "it rests already");
-        assert!(!breaker.admits(3_009) && breaker.admits(3_010), "twice as long");
+        assert!(!breaker.failed(Pass::Free, 1) && !breaker.failed(Pass::Free, 2));
+        assert_eq!(breaker.admits(2), Some(Pass::Free));
+        assert!(breaker.failed(Pass::Free, 3), "the third of a row");
+        assert!(
+            !breaker.failed(Pass::Free, 4),
+            "it had been asked before it rested"
+        );
+        assert_eq!(breaker.admits(1_002), None);
+        assert_eq!(breaker.admits(1_003), Some(Pass::Try), "its time is up");
+        assert_eq!(breaker.admits(1_004), None, "somebody tries it already");
+        assert!(!breaker.failed(Pass::Try, 1_010), "it rests already");
+        assert_eq!(breaker.admits(3_009), None, "twice as long");
+        assert_eq!(breaker.admits(3_010), Some(Pass::Try));
         breaker = Breaker::default();
-        assert!(!breaker.is_open() && breaker.admits(3_011));
+        assert_eq!(breaker.admits(3_011), Some(Pass::Free));
     }
 
     #[test]
     fn a_rest_has_an_end_and_so_has_a_try() {
         let mut breaker = Breaker::default();
-        for now in 0..100 {
-            breaker.failed(now);
-        }
-        assert!(!breaker.admits(99 + MAX_REST_MS - 1));
-        assert!(breaker.admits(99 + MAX_REST_MS));
+        (0..3).for_each(|now| drop(breaker.failed(Pass::Free, now)));
+        (3..100).for_each(|now| drop(breaker.failed(Pass::Try, now)));
+        assert_eq!(breaker.admits(99 + MAX_REST_MS - 1), None);
+        assert_eq!(breaker.admits(99 + MAX_REST_MS), Some(Pass::Try));
         // The try was cut off with its request.
-        assert!(breaker.admits(99 + MAX_REST_MS + TRY_MS));
-        breaker.failed(u64::MAX);
+        assert_eq!(breaker.admits(99 + MAX_REST_MS + TRY_MS), Some(Pass::Try));
+        breaker.failed(Pass::Try, u64::MAX);
         assert!(breaker.is_open());
     }
 }

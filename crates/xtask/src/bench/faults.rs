@@ -34,7 +34,8 @@ pub(super) fn run() -> Result<Vec<Row>> {
         .env("RECSYS_SERVERS", servers::folder()?)
         .stderr(std::process::Stdio::inherit());
     let found = step("faults", || output(&mut node))?;
-    let found: Found = serde_json::from_str(&found).context("bench/faults/main.mjs: not the expected JSON")?;
+    let found: Found =
+        serde_json::from_str(&found).context("bench/faults/main.mjs: not the expected JSON")?;
     let row = |latency: Latency| Row {
         bench: "faults",
         case: latency.case,

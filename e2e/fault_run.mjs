@@ -109,9 +109,9 @@ async function drain(site, seconds) {
  * @param {number} [options.paceMs] pause of a sender between its batches
  * @param {boolean} [options.ids] whether the client sends ids of its own
  * @returns {Promise<{acknowledged: number, arrived: number, lost: number, duplicates: number, identifiable: boolean,
- *   inOrder: boolean, retries: number, behaviours: Record<string, number>, kills: number, seconds: number, maxMemoryBytes: number}>} `behaviours` counts
- *   what the proxy did, request by request; `arrived`
- *   counts records with their duplicates; they are identifiable where records with one id are the same and others are not
+ *   inOrder: boolean, retries: number, behaviours: Record<string, number>, kills: number, seconds: number, maxMemoryBytes: number}>}
+ *   `behaviours` counts what the proxy did, request by request; `arrived` counts records with their duplicates; they are
+ *   identifiable where records with one id are the same and others are not
  */
 export async function eventFaultRun(options) {
   const { events, seed, server, peer, restart, kills = 5, viewers = 20, senders = 8, pids = async () => [], paceMs = 0, ids = true } = options;

@@ -19,13 +19,11 @@ pub enum Reason {
     Candidates,
     /// The engine that holds features fails, and the item table answers.
     Features,
-    /// The engine that takes events fails.
-    Events,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Bundle,
         Self::Segments,
         Self::Group,
@@ -33,7 +31,6 @@ impl Reason {
         Self::UnknownIds,
         Self::Candidates,
         Self::Features,
-        Self::Events,
     ];
 
     /// Its name in metrics.
@@ -46,7 +43,6 @@ impl Reason {
             Self::UnknownIds => "unknown_ids",
             Self::Candidates => "candidates",
             Self::Features => "features",
-            Self::Events => "events",
         }
     }
 }

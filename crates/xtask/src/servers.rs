@@ -39,7 +39,11 @@ struct Server {
 const ALL: [Server; 3] = [
     Server {
         name: "redis-server",
-        tests: &["redis.test.mjs", "faults.test.mjs"],
+        tests: &[
+            "engines/redis.test.mjs",
+            "engines/engine_faults.test.mjs",
+            "engines/engine_page.test.mjs",
+        ],
         find: || {
             setup::on_path(&["redis-cli", "valkey-cli"])?;
             setup::on_path(&["redis-server", "valkey-server"])
@@ -48,7 +52,11 @@ const ALL: [Server; 3] = [
     },
     Server {
         name: "Milvus",
-        tests: &["milvus.test.mjs", "faults.test.mjs"],
+        tests: &[
+            "engines/milvus.test.mjs",
+            "engines/engine_faults.test.mjs",
+            "engines/engine_page.test.mjs",
+        ],
         find: || installed(MILVUS),
         install: || install(MILVUS),
     },
@@ -86,7 +94,7 @@ pub(crate) fn skipped() -> Vec<String> {
             format!(
                 "skipped, because {} is not installed (`cargo xtask servers` installs it): what needs it in {}",
                 server.name,
-                server.tests.join(" and ")
+                server.tests.join(", ")
             )
         })
         .collect()

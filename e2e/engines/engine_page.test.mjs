@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { launchChromium } from "./browser.mjs";
-import { startWithEngines } from "./engine_site.mjs";
-import { needs, until } from "./engines.mjs";
-import { needsMilvus } from "./milvus.mjs";
-import { Page, clickThreeOfOneKind, shareOfTop10 } from "./page.mjs";
-import { hasRedis } from "./redis.mjs";
+import { launchChromium } from "../browser.mjs";
+import { startWithEngines } from "../engine_site.mjs";
+import { needs, until } from "../engines.mjs";
+import { needsMilvus } from "../milvus.mjs";
+import { Page, clickThreeOfOneKind, shareOfTop10 } from "../page.mjs";
+import { hasRedis } from "../redis.mjs";
 
 const option = hasRedis ? needsMilvus : needs(hasRedis, "redis-server");
 const stops = [];

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { Client, isProblem } from "./client.mjs";
-import { aliasOf, startKafkaRest } from "./kafka_rest.mjs";
-import { siteFromEnvironment, startSite, withHistory, withSink } from "./server.mjs";
+import { Client, isProblem } from "../client.mjs";
+import { aliasOf, startKafkaRest } from "../kafka_rest.mjs";
+import { siteFromEnvironment, startSite, withHistory, withSink } from "../server.mjs";
 
 const SECRET = "Basic dXNlcjpzM2NyZXQ=";
 const site = siteFromEnvironment();

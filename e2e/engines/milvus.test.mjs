@@ -8,11 +8,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { Client, isSlate } from "./client.mjs";
-import { npy, recsys } from "./made.mjs";
-import { needsMilvus, startMilvus } from "./milvus.mjs";
-import { startPeer } from "./milvus_rest.mjs";
-import { siteFromEnvironment, startSite, startWorker } from "./server.mjs";
+import { Client, isSlate } from "../client.mjs";
+import { npy, recsys } from "../made.mjs";
+import { needsMilvus, startMilvus } from "../milvus.mjs";
+import { startPeer } from "../milvus_rest.mjs";
+import { siteFromEnvironment, startSite, startWorker } from "../server.mjs";
 
 const SITE = siteFromEnvironment();
 const BUNDLE = process.env.RECSYS_BUNDLE ?? path.join(SITE, "bundle");

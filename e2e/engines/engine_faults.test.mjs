@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { recsFaultRun } from "./recs_fault_run.mjs";
-import { startWithEngines } from "./engine_site.mjs";
-import { needs } from "./engines.mjs";
-import { hasRedis } from "./redis.mjs";
-import { needsMilvus } from "./milvus.mjs";
+import { recsFaultRun } from "../recs_fault_run.mjs";
+import { startWithEngines } from "../engine_site.mjs";
+import { needs } from "../engines.mjs";
+import { hasRedis } from "../redis.mjs";
+import { needsMilvus } from "../milvus.mjs";
 
 const DEADLINE_MS = 3_000;
 const MEMORY_BYTES = 96 * 2 ** 20;

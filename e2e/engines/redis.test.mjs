@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { Client, isProblem, isSlate } from "./client.mjs";
-import { parseCandidates } from "./candidates.mjs";
-import { needs, until } from "./engines.mjs";
-import { hasRedis, startRedis } from "./redis.mjs";
+import { Client, isProblem, isSlate } from "../client.mjs";
+import { parseCandidates } from "../candidates.mjs";
+import { needs, until } from "../engines.mjs";
+import { hasRedis, startRedis } from "../redis.mjs";
 
 const PASSWORD = "p@ss:w/ord-of-the-owner";
 const NAME = "0123456789abcdef0123456789abcdef";
@@ -23,7 +23,7 @@ if (hasRedis) {
 }
 // The runtime takes it from here, as it starts.
 process.env.NODE_EXTRA_CA_CERTS = tls.cert;
-const { siteFromEnvironment, startSite, withHistory } = await import("./server.mjs");
+const { siteFromEnvironment, startSite, withHistory } = await import("../server.mjs");
 
 const click = (item, ts) => ({ event: "click", ts, item });
 const ids = ({ items }) => items.map(({ id }) => id);

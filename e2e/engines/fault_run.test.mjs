@@ -5,9 +5,9 @@ import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { eventFaultRun } from "./fault_run.mjs";
-import { startKafkaRest } from "./kafka_rest.mjs";
-import { siteFromEnvironment, startSite, withSink } from "./server.mjs";
+import { eventFaultRun } from "../fault_run.mjs";
+import { startKafkaRest } from "../kafka_rest.mjs";
+import { siteFromEnvironment, startSite, withSink } from "../server.mjs";
 
 /** The memory budget of a worker, and what the runtime itself takes. */
 const MAX_MEMORY_BYTES = 512 * 2 ** 20;

@@ -99,7 +99,7 @@ impl Config {
             || history.as_ref().is_some_and(history::Settings::wants_redis);
         Ok(Self {
             events: events::Settings::of(env),
-            redis: wants_redis.then(|| Redis::of(env)).transpose()?,
+            redis: wants_redis.then(|| Redis::of(env, deadline_ms)).transpose()?,
             history,
             features,
             milvus: candidates::Settings::of(env, deadline_ms)?,

@@ -52,6 +52,8 @@ pub enum Line {
     KafkaBack,
     /// An outbox has events, and nowhere to send them.
     OutboxHasNoProxy,
+    /// The tables of an outbox cannot be read or written.
+    OutboxFailed,
 }
 
 impl Line {
@@ -96,6 +98,10 @@ impl Line {
             Self::KafkaBack => json!({
                 "level": "info", "event": "kafka_back", "engine": Engine::Kafka.name(),
                 "message": "events that waited in the outbox are sent again",
+            }),
+            Self::OutboxFailed => json!({
+                "level": "error", "event": "outbox_failed",
+                "message": "the tables of an outbox cannot be read or written; it tries again in a minute",
             }),
             Self::OutboxHasNoProxy => json!({
                 "level": "error", "event": "outbox_has_no_proxy",

@@ -2,15 +2,21 @@
 
 use crate::bundle::{self, Call, Loaded};
 use crate::candidates::Milvus;
+use crate::deadline::within;
+use crate::engines::{Engine, Fault, Kind};
 use crate::events;
 use crate::metrics::{self, Text};
 use crate::problem::Problem;
 use crate::recommend::nothing_at_hand;
 use crate::{encoder, reply, routes, settings, token};
+use futures_util::future::{join, join3};
 use serde_json::{Map, Value, json};
+use std::future::Future;
 use worker::js_sys::Date;
 use worker::{Request, Response};
 
+/// How long a part may take to say how it is, in milliseconds: all together must answer before a probe gives up.
+const REPORT_MS: u64 = 1_500;
 /// The variable that turns `/metrics` on.
 const METRICS: &str = "METRICS_ENABLED";
 /// The secret that reads it, where there is one.
@@ -36,18 +42,26 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
     if at_hand == 0 && !own.is_empty() {
         return Err(nothing_at_hand(&bundle));
     }
-    let encoder = match encoder::ready(call.env).await {
-        true => "ready",
-        false => "missing",
+    let encoder = async {
+        match within(REPORT_MS, encoder::ready(call.env)).await {
+            Some(true) => "ready",
+            _ => "missing",
+        }
     };
-    let sink = sink(call).await;
+    let (encoder, engines, sink) = join3(encoder, engines(call, &bundle), sink(call)).await;
+    let mut engines = engines;
+    if let Some(Ok(report)) = &sink {
+        for (engine, fault) in report.engines() {
+            engines.insert(engine.name().to_owned(), state(fault).into());
+        }
+    }
     let mut body = json!({
         "status": "ok",
         "bundle": bundle.id,
         "sequence": bundle.manifest.sequence,
         "items": bundle.manifest.items,
         "encoder": encoder,
-        "engines": engines(call, &bundle, sink.as_ref()).await,
+        "engines": engines,
         "degraded": bundle.fault().or_else(bundle::refused),
         "segments": { "atHand": at_hand, "total": bundle.manifest.segments.len() },
         "memoryBytes": memory_bytes(),
@@ -62,7 +76,10 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
 async fn sink(call: &Call<'_>) -> Option<Result<events::Report, String>> {
     match &call.config.events {
         Ok(None) => None,
-        Ok(Some(settings)) => Some(Ok(events::Report::of(call.env, settings).await)),
+        Ok(Some(settings)) => {
+            let report = within(REPORT_MS, events::Report::of(call.env, settings)).await;
+            Some(report.ok_or_else(|| "no answer in time".to_owned()))
+        }
         Err(fault) => Some(Err(fault.clone())),
     }
 }
@@ -74,32 +91,34 @@ fn document(body: Value) -> Result<Response, Problem> {
 
 /// The engines that are configured, each `ok` or what is wrong with it. None of them keeps the worker from being ready: it
 /// answers without them.
-async fn engines(
-    call: &Call<'_>,
-    bundle: &Loaded,
-    sink: Option<&Result<events::Report, String>>,
-) -> Map<String, Value> {
-    let mut engines = Map::new();
-    if let Some(settings) = &call.config.milvus {
-        let state = Milvus::probe(call.env, settings, bundle)
-            .await
-            .map_or_else(|fault| fault.to_string(), |()| "ok".to_owned());
-        engines.insert("milvus".to_owned(), state.into());
+async fn engines(call: &Call<'_>, bundle: &Loaded) -> Map<String, Value> {
+    let milvus = async {
+        let settings = call.config.milvus.as_ref()?;
+        Some(reported(Engine::Milvus, Milvus::probe(call.env, settings, bundle)).await)
+    };
+    let redis = async {
+        let redis = call.config.redis.as_ref()?;
+        Some(reported(Engine::Redis, redis.probe()).await)
+    };
+    let (milvus, redis) = join(milvus, redis).await;
+    let all = [(Engine::Milvus, milvus), (Engine::Redis, redis)];
+    let known = all
+        .into_iter()
+        .filter_map(|(engine, state)| Some((engine.name().to_owned(), state?.into())));
+    known.collect()
+}
+
+/// How an engine is, in words: what it says of itself within the time that a report may take.
+async fn reported(engine: Engine, probe: impl Future<Output = Result<(), Fault>>) -> String {
+    let kind = Kind::Timeout;
+    match within(REPORT_MS, probe).await {
+        Some(probed) => state(probed.err()),
+        None => state(Some(Fault { engine, kind })),
     }
-    if let Some(redis) = &call.config.redis {
-        let state = redis
-            .probe()
-            .await
-            .map_or_else(|fault| fault.to_string(), |()| "ok".to_owned());
-        engines.insert("redis".to_owned(), state.into());
-    }
-    if let Some(Ok(report)) = sink {
-        for (engine, fault) in report.engines() {
-            let state = fault.map_or_else(|| "ok".to_owned(), |fault| fault.to_string());
-            engines.insert(engine.name().to_owned(), state.into());
-        }
-    }
-    engines
+}
+
+fn state(fault: Option<Fault>) -> String {
+    fault.map_or_else(|| "ok".to_owned(), |fault| fault.to_string())
 }
 
 /// `/metrics`.

@@ -61,7 +61,10 @@ async fn candidates(call: &Call<'_>, asked: Recs, mut notes: Vec<Note>) -> Resul
     };
     let retrieval = Retrieval::new(call, routes::loaded(call).await?, wish);
     let (vector, source) = vector(&retrieval, &asked.query, &mut notes).await?;
-    call.begin_again();
+    if source == Source::Search {
+        // The encoder has a deadline of its own.
+        call.begin_again();
+    }
     let pins = match asked.binary && source != Source::Search {
         // The binary layout is for a browser that ranks; other clients get what they asked for.
         true => Some(retrieval.pinned().await),

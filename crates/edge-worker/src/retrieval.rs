@@ -175,7 +175,9 @@ impl<'a> Retrieval<'a> {
             .iter()
             .filter_map(|(reply, _)| reply.degraded())
             .map(|text| Note::new(Reason::Group, text));
-        let own = self.bundle.fault().map(|text| Note::new(Reason::Bundle, text));
+        // Where no segment was asked, none is missed.
+        let fault = if gathered.whole { None } else { self.bundle.fault() };
+        let own = fault.map(|text| Note::new(Reason::Bundle, text));
         own.into_iter()
             .chain(gathered.faults.iter().cloned())
             .chain(replies)
@@ -294,7 +296,9 @@ fn located<'a>(segments: &'a Segments, ids: &[String], gathered: &'a Gathered) -
         .map(Hit::Here);
     let there = gathered.replies.iter().flat_map(|(reply, _)| reply.entries());
     let mut hits: Vec<Hit<'a>> = here.chain(there.map(Hit::There)).collect();
+    hits.retain(|hit| ids.iter().any(|id| id == hit.id()));
     hits.sort_by_key(|hit| ids.iter().position(|id| id == hit.id()));
+    hits.dedup_by(|one, other| one.id() == other.id());
     hits
 }
 

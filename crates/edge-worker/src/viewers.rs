@@ -16,7 +16,13 @@ use worker::Response;
 /// # Errors
 /// It keeps none.
 pub fn history<'a>(call: &'a Call<'_>) -> Result<Box<dyn History + 'a>, Problem> {
-    history::store(call.env, call.config.history.as_ref(), call.config.redis.as_ref())
+    let config = &call.config;
+    history::store(
+        call.env,
+        config.history.as_ref(),
+        config.redis.as_ref(),
+        config.deadline_ms,
+    )
 }
 
 /// Where events go beside, if anywhere.
@@ -81,9 +87,11 @@ async fn forget(call: &Call<'_>, viewer: &ViewerName) -> Result<(), Problem> {
     if let Some(features) = features::store(call.config.features, call.config.redis.as_ref()) {
         faults.extend(features.forget(viewer).await.err());
     }
-    if let Some(settings) = sink(call)? {
-        faults.extend(events::forget(call.env, settings, viewer).await.err());
-    }
+    let told = match sink(call)? {
+        Some(settings) => events::forget(call.env, settings, viewer).await,
+        None => events::forget_left(call.env, viewer).await,
+    };
+    faults.extend(told.err());
     if let Some(fault) = faults.first() {
         return Err(Problem::unavailable(format!(
             "not all is erased yet, ask again: {fault}"

@@ -75,6 +75,11 @@ impl Client {
             secure || url.starts_with("http://"),
             "--url {url}: expected an address, http://… or https://…"
         );
+        // Messages quote the address.
+        ensure!(
+            !url.contains('@'),
+            "--url: expected an address without a name or password; they go into --token-file or {TOKEN}, as `user:password`"
+        );
         ensure!(
             milvus::is_name(collection),
             "--collection {collection:?}: expected letters, digits and _, at most 200, no digit first; Milvus takes no other name"

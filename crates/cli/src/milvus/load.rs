@@ -4,7 +4,7 @@ use super::client::{Change, Client};
 use crate::bundle::Bundle;
 use crate::progress;
 use anyhow::{Context, Result, bail, ensure};
-use recsys_core::milvus::{Api, Entity, HEAD_ID, Head, Metric, contents};
+use recsys_core::milvus::{Api, Entity, Head, Metric, contents};
 use std::time::{Duration, Instant};
 
 /// How often a load begins again, where it is not known whether entities came in that must not come twice.
@@ -204,7 +204,7 @@ impl Load<'_> {
         for entity in self.some(&rows)? {
             let near = client.nearest(collection, entity.vector(), AMONG)?;
             let near: Vec<&str> = near.iter().map(|row| row.video.as_str()).collect();
-            if !near.contains(&entity.video()) && near.iter().all(|id| *id != HEAD_ID) {
+            if !near.contains(&entity.video()) {
                 lost.push(entity.video().to_owned());
             }
         }

@@ -2,7 +2,7 @@
 //! docs/events.md that [`parse_line`](super::parse_line) reads.
 
 use super::parse::TIMES_MS;
-use super::{Event, LONG_WATCH_SECONDS, parse_line};
+use super::{Event, EventKind, LONG_WATCH_SECONDS, parse_line};
 use crate::catalogue::ItemId;
 use crate::json::{FromJson, Json, JsonError};
 use crate::manifest::sha256_hex;
@@ -14,6 +14,8 @@ pub const MAX_REQUEST_BYTES: usize = 128;
 pub const MAX_ID_CHARACTERS: usize = 64;
 /// The longest record, in bytes: an item's id and a request of twice their length, for escapes, and the rest.
 const MAX_RECORD_BYTES: usize = 2_048;
+/// The longest watch, in seconds: some months.
+const MAX_WATCH_SECONDS: f32 = 1e7;
 /// Hexadecimal digits of an id that is made here.
 const ID_DIGITS: usize = 32;
 
@@ -121,9 +123,9 @@ impl<'a> FromJson<'a> for Handed {
 
 impl Handed {
     fn check(&self) -> Result<(), JsonError> {
-        let finite = |seconds: f32| (0.0..=f32::MAX).contains(&seconds);
-        if !self.seconds.is_none_or(finite) {
-            let expected = "`watch_seconds`: expected a number of 0 or more, found another";
+        let allowed = |seconds: f32| (0.0..=MAX_WATCH_SECONDS).contains(&seconds);
+        if !self.seconds.is_none_or(allowed) {
+            let expected = "`watch_seconds`: expected a number from 0 to 10,000,000, found another";
             return Err(JsonError::new(expected.to_owned()));
         }
         let complete = self.request.is_some() && self.position.is_some();
@@ -250,6 +252,12 @@ impl Record {
         Self { id, line }
     }
 
+    /// Whether it says to forget what came before of its viewer.
+    #[must_use]
+    pub fn is_forget(&self) -> bool {
+        parse_line(&self.line).is_ok_and(|event| event.kind == EventKind::Forget)
+    }
+
     /// Reads a record, with its viewer's name; `None` where the text is none.
     #[must_use]
     pub fn read(line: String) -> Option<(String, Self)> {
@@ -265,7 +273,6 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::events::EventKind;
 
     const NOW_MS: i64 = 1_760_000_000_000;
 
@@ -295,7 +302,19 @@ mod tests {
             r#"{"event":"watch","ts":1759999999000,"session":"v","id":"w-1","item":"a","watch_seconds":2.5}"#
         );
         let (_, forget) = Record::read(Record::forget("v", NOW_MS).line).unwrap();
-        assert_eq!(parse_line(&forget.line).unwrap().kind, EventKind::Forget);
+        assert!(forget.is_forget() && !found.is_forget());
+        for seconds in ["0", "1e-45", "0.1", "16777217.5e-1", "9999999.5", "1e7"] {
+            let text = format!(
+                "{{\"event\":\"watch\",\"ts\":1759999999000,\"item\":\"a\",\"watch_seconds\":{seconds}}}"
+            );
+            assert!(Record::read(record(&text).unwrap().line).is_some(), "{seconds}");
+        }
+        for seconds in ["-1", "10000001", "3.4028235e38", "1e39"] {
+            let text = format!(
+                "{{\"event\":\"watch\",\"ts\":1759999999000,\"item\":\"a\",\"watch_seconds\":{seconds}}}"
+            );
+            assert!(handed(&text).is_err(), "{seconds}");
+        }
         for none in [
             "",
             "{}",

@@ -172,13 +172,14 @@ fn impression(
 fn watch(request: Option<String>, id: Option<String>, seconds: Option<f64>) -> Result<EventKind, EventError> {
     let item = item("watch", id)?;
     let seconds = needed("watch", "watch_seconds", seconds)?;
-    if !(0.0..=f64::from(f32::MAX)).contains(&seconds) {
+    let single = seconds as f32;
+    if !(0.0..=f32::MAX).contains(&single) {
         return Err(EventError::WatchSeconds(seconds));
     }
     Ok(EventKind::Watch {
         request,
         item,
-        seconds: seconds as f32,
+        seconds: single,
     })
 }
 

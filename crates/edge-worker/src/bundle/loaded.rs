@@ -87,6 +87,12 @@ impl Loaded {
         states.get(number).cloned().unwrap_or(State::Absent)
     }
 
+    /// Whether a segment is on its way.
+    pub fn is_loading(&self) -> bool {
+        let loading = |state: &State| matches!(state, State::Loading(_));
+        self.states.borrow().iter().any(loading)
+    }
+
     /// Sets the state of a segment.
     pub fn set_state(&self, number: usize, state: State) {
         if let Some(own) = self.states.borrow_mut().get_mut(number) {

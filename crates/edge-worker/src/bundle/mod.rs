@@ -221,9 +221,15 @@ fn make_room(
         return false;
     };
     let room = config.memory_bytes.saturating_sub(entry.bytes());
-    let total = || match old {
-        Some(old) => held(&[bundle, old]),
-        None => held(&[bundle]),
+    // What it takes itself, on its way or failed, is not in its own way.
+    let counted = !matches!(bundle.state(number), State::Absent) && old.is_none_or(|old| !old.shares(entry));
+    let own = if counted { entry.bytes() } else { 0 };
+    let total = || {
+        let all = match old {
+            Some(old) => held(&[bundle, old]),
+            None => held(&[bundle]),
+        };
+        all.saturating_sub(own)
     };
     while total() > room {
         let gone = evict
@@ -264,7 +270,13 @@ pub async fn ensure(call: &Call<'_>, bundle: &Rc<Loaded>, numbers: &[usize], evi
                 State::Failed(at, _) => now.saturating_sub(at) >= RETRY_MS,
                 State::Absent => call.config.holds(number),
             };
-            if begin && make_room(&call.config, bundle, None, number, numbers, evict) {
+            if !begin {
+                continue;
+            }
+            if !make_room(&call.config, bundle, None, number, numbers, evict) {
+                // What is on its way for others can leave once it is here.
+                waiting |= evict && bundle.is_loading();
+            } else {
                 waiting = true;
                 bundle.set_state(number, State::Loading(now));
                 let load = reload(call.env.clone(), Rc::clone(bundle), number);

@@ -26,9 +26,12 @@ const MAX_ANSWER: usize = 16 << 20;
 /// The most ids that one question looks for, the newest of what was clicked.
 const MAX_IDS: usize = 1_000;
 
+/// How long what a collection says of itself is believed, in milliseconds: it may be loaded anew under the same name.
+const HEAD_MS: u64 = 15_000;
+
 thread_local! {
-    /// What the collection that was asked last says of itself.
-    static HEAD: RefCell<Option<(String, Rc<Head>)>> = const { RefCell::new(None) };
+    /// What the collection that was asked last says of itself, and when it said so, in milliseconds.
+    static HEAD: RefCell<Option<(String, u64, Rc<Head>)>> = const { RefCell::new(None) };
 }
 
 /// Which Milvus.
@@ -185,13 +188,14 @@ impl<'a> Asked<'a> {
         self.settings.api
     }
 
-    /// What the collection says of itself: asked for once.
+    /// What the collection says of itself: asked for once in a while.
     async fn head(&self) -> Result<Rc<Head>, Kind> {
         let known = HEAD.with_borrow(|head| {
             let own = head
                 .as_ref()
-                .filter(|(collection, _)| *collection == self.collection);
-            own.map(|(_, head)| Rc::clone(head))
+                .filter(|(collection, ..)| *collection == self.collection)
+                .filter(|(_, at_ms, _)| now_ms().saturating_sub(*at_ms) < HEAD_MS);
+            own.map(|(.., head)| Rc::clone(head))
         });
         match known {
             Some(head) => Ok(head),
@@ -209,7 +213,7 @@ impl<'a> Asked<'a> {
             return Err(Kind::Mismatch);
         }
         let head = Rc::new(head);
-        HEAD.set(Some((self.collection.clone(), Rc::clone(&head))));
+        HEAD.set(Some((self.collection.clone(), now_ms(), Rc::clone(&head))));
         Ok(head)
     }
 
@@ -248,6 +252,10 @@ impl<'a> Asked<'a> {
         init.with_headers(headers).with_redirect(RequestRedirect::Manual);
         Request::new_with_init(&[self.settings.url.as_str(), &ask.path].concat(), &init)
     }
+}
+
+fn now_ms() -> u64 {
+    worker::Date::now().as_millis()
 }
 
 /// Ends a request that nobody waits for any more: its connection is one of few.

@@ -36,20 +36,22 @@ enum Pass {
 
 impl Breaker {
     /// Whether the engine may be asked now. Where it rests and its time is up, the one who asks is the one who tries.
-    fn admits(&mut self, now_ms: u64) -> Option<Pass> {
+    fn admits(&mut self, now_ms: u64, deadline_ms: u64) -> Option<Pass> {
         if !self.is_open() {
             return Some(Pass::Free);
         }
         if now_ms < self.until_ms {
             return None;
         }
-        self.until_ms = now_ms.saturating_add(TRY_MS);
+        self.until_ms = now_ms.saturating_add(deadline_ms.max(TRY_MS));
         Some(Pass::Try)
     }
 
     /// Notes that it failed; true where it rests from now on. Those that had asked before it rested say nothing new.
     fn failed(&mut self, pass: Pass, now_ms: u64) -> bool {
-        if pass == Pass::Free {
+        // Somebody else may have found it well meanwhile.
+        let first = pass == Pass::Free || !self.is_open();
+        if first {
             self.failures = self.failures.saturating_add(1);
             if self.is_open() || self.failures < FAILURES {
                 return false;
@@ -57,7 +59,7 @@ impl Breaker {
         }
         self.rest_ms = (self.rest_ms * 2).clamp(FIRST_REST_MS, MAX_REST_MS);
         self.until_ms = now_ms.saturating_add(self.rest_ms);
-        pass == Pass::Free
+        first
     }
 
     /// Whether it rests.
@@ -90,7 +92,7 @@ pub async fn guarded<T>(
     work: impl Future<Output = Result<T, Kind>>,
 ) -> Result<T, Fault> {
     let now_ms = || Date::now().as_millis();
-    let Some(pass) = with(engine, |breaker| breaker.admits(now_ms())) else {
+    let Some(pass) = with(engine, |breaker| breaker.admits(now_ms(), deadline_ms)) else {
         return Err(Fault::counted(engine, Kind::Resting));
     };
     let answer = within(deadline_ms, work).await.unwrap_or(Err(Kind::Timeout));
@@ -102,7 +104,10 @@ pub async fn guarded<T>(
             Ok(value)
         }
         Err(kind) => {
-            if with(engine, |breaker| breaker.failed(pass, now_ms())) {
+            if !kind.is_outage() {
+                // It answers, and what it says of one request says nothing of others.
+                with(engine, |breaker| *breaker = Breaker::default());
+            } else if with(engine, |breaker| breaker.failed(pass, now_ms())) {
                 Line::EngineRests { engine, kind }.write();
             }
             Err(Fault::counted(engine, kind))
@@ -121,20 +126,21 @@ mod tests {
         assert!(!breaker.failed(Pass::Free, 0));
         breaker = Breaker::default();
         assert!(!breaker.failed(Pass::Free, 1) && !breaker.failed(Pass::Free, 2));
-        assert_eq!(breaker.admits(2), Some(Pass::Free));
+        assert_eq!(breaker.admits(2, 0), Some(Pass::Free));
         assert!(breaker.failed(Pass::Free, 3), "the third of a row");
         assert!(
             !breaker.failed(Pass::Free, 4),
             "it had been asked before it rested"
         );
-        assert_eq!(breaker.admits(1_002), None);
-        assert_eq!(breaker.admits(1_003), Some(Pass::Try), "its time is up");
-        assert_eq!(breaker.admits(1_004), None, "somebody tries it already");
+        assert_eq!(breaker.admits(1_002, 0), None);
+        assert_eq!(breaker.admits(1_003, 0), Some(Pass::Try), "its time is up");
+        assert_eq!(breaker.admits(1_004, 0), None, "somebody tries it already");
         assert!(!breaker.failed(Pass::Try, 1_010), "it rests already");
-        assert_eq!(breaker.admits(3_009), None, "twice as long");
-        assert_eq!(breaker.admits(3_010), Some(Pass::Try));
+        assert_eq!(breaker.admits(3_009, 0), None, "twice as long");
+        assert_eq!(breaker.admits(3_010, 0), Some(Pass::Try));
         breaker = Breaker::default();
-        assert_eq!(breaker.admits(3_011), Some(Pass::Free));
+        assert!(!breaker.failed(Pass::Try, 3_011), "others have found it well");
+        assert_eq!(breaker.admits(3_011, 0), Some(Pass::Free));
     }
 
     #[test]
@@ -142,10 +148,10 @@ mod tests {
         let mut breaker = Breaker::default();
         (0..3).for_each(|now| drop(breaker.failed(Pass::Free, now)));
         (3..100).for_each(|now| drop(breaker.failed(Pass::Try, now)));
-        assert_eq!(breaker.admits(99 + MAX_REST_MS - 1), None);
-        assert_eq!(breaker.admits(99 + MAX_REST_MS), Some(Pass::Try));
+        assert_eq!(breaker.admits(99 + MAX_REST_MS - 1, 0), None);
+        assert_eq!(breaker.admits(99 + MAX_REST_MS, 0), Some(Pass::Try));
         // The try was cut off with its request.
-        assert_eq!(breaker.admits(99 + MAX_REST_MS + TRY_MS), Some(Pass::Try));
+        assert_eq!(breaker.admits(99 + MAX_REST_MS + TRY_MS, 0), Some(Pass::Try));
         breaker.failed(Pass::Try, u64::MAX);
         assert!(breaker.is_open());
     }

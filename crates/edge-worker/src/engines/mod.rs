@@ -59,7 +59,7 @@ pub enum Kind {
     Timeout,
     /// It does not take the name, password or token.
     Credentials,
-    /// It has no room.
+    /// It has no room, or may not write; what it has it still gives.
     Full,
     /// The topic, collection or binding is not there.
     Missing,
@@ -106,12 +106,17 @@ impl Kind {
         }
     }
 
+    /// Whether the engine as a whole fails, and not what it was asked.
+    pub const fn is_outage(self) -> bool {
+        !matches!(self, Self::Full | Self::Missing | Self::Mismatch)
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::Unreachable => "there is no connection",
             Self::Timeout => "no answer in time",
             Self::Credentials => "it refuses the credentials",
-            Self::Full => "it has no room",
+            Self::Full => "it has no room, or may not write",
             Self::Missing => "what it is asked for is not there",
             Self::Mismatch => "what it holds has another form than this bundle",
             Self::Busy => "it cannot answer now",

@@ -62,6 +62,8 @@ pub enum Outcome {
     Confirmed,
     /// The proxy refuses it, and would again.
     Refused,
+    /// The proxy says that the broker does not take it now.
+    NotNow,
     /// It may be there or not, and is sent again.
     Unknown,
 }
@@ -100,9 +102,7 @@ impl Verdict {
 /// What an answer to a request of so many records says. `complete` is false where the connection broke before its end.
 pub fn verdict(version: Version, status: u16, answer: &[u8], complete: bool, records: usize) -> Verdict {
     if !(200..300).contains(&status) {
-        let mut verdict = Verdict::unknown(records, of_status(i64::from(status)).1);
-        verdict.too_large = status == 413;
-        return verdict;
+        return refused(version, status, answer, records);
     }
     let reports = match version {
         Version::V2 => of_v2(answer),
@@ -124,9 +124,27 @@ pub fn verdict(version: Version, status: u16, answer: &[u8], complete: bool, rec
     for (outcome, report) in verdict.outcomes.iter_mut().zip(&reports) {
         let (found, fault) = report.judge(version);
         *outcome = found;
-        if found == Outcome::Unknown {
+        if matches!(found, Outcome::NotNow | Outcome::Unknown) {
             verdict.fault = Some(fault);
         }
+    }
+    verdict
+}
+
+/// What a status other than 2xx says. Karapace answers with 422 where a single record failed, and reports all of them: what is
+/// confirmed there is, while its codes do not tell what would fail again from what fails now.
+fn refused(version: Version, status: u16, answer: &[u8], records: usize) -> Verdict {
+    let mut verdict = Verdict::unknown(records, of_status(i64::from(status)).1);
+    verdict.too_large = status == 413;
+    let reports = match version {
+        Version::V2 => of_v2(answer).filter(|reports| reports.len() == records),
+        Version::V3 => None,
+    };
+    for (outcome, report) in verdict.outcomes.iter_mut().zip(reports.iter().flatten()) {
+        *outcome = match report.judge(version).0 {
+            Outcome::Confirmed => Outcome::Confirmed,
+            _ => Outcome::NotNow,
+        };
     }
     verdict
 }
@@ -138,10 +156,10 @@ struct Report {
     error_code: Option<i64>,
 }
 
-/// `error_code` of v2 where the broker refuses a record and would again.
-const NOT_RETRIABLE: i64 = 1;
-/// `error_code` of v2 where the broker may take it later.
-const RETRIABLE: i64 = 2;
+/// `error_code`s of v2 where the broker refuses a record and would again: as documented, and as Confluent's proxy sends it.
+const NOT_RETRIABLE: [i64; 2] = [1, 50_002];
+/// `error_code`s of v2 where the broker may take it later, likewise.
+const RETRIABLE: [i64; 2] = [2, 50_003];
 
 impl Report {
     fn judge(&self, version: Version) -> (Outcome, Kind) {
@@ -150,9 +168,12 @@ impl Report {
             (Version::V2, None) | (Version::V3, Some(200..300)) if stored => {
                 (Outcome::Confirmed, Kind::Protocol)
             }
-            (Version::V2, Some(NOT_RETRIABLE)) => (Outcome::Refused, Kind::Protocol),
-            (Version::V2, Some(RETRIABLE)) => (Outcome::Unknown, Kind::Busy),
-            (_, Some(code)) => of_status(code),
+            (Version::V2, Some(code)) if NOT_RETRIABLE.contains(&code) => (Outcome::Refused, Kind::Protocol),
+            (Version::V2, Some(code)) if RETRIABLE.contains(&code) => (Outcome::NotNow, Kind::Busy),
+            (_, Some(code)) => match of_status(code) {
+                (Outcome::Unknown, kind) if !(200..300).contains(&code) => (Outcome::NotNow, kind),
+                other => other,
+            },
             (_, None) => (Outcome::Unknown, Kind::Protocol),
         }
     }
@@ -188,7 +209,7 @@ fn of_v3(answer: &[u8]) -> Option<Vec<Report>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Outcome::{Confirmed, Refused, Unknown};
+    use super::Outcome::{Confirmed, NotNow, Refused, Unknown};
     use super::*;
 
     const LINE: &str = r#"{"event":"click","ts":1,"session":"v\"1"}"#;
@@ -229,7 +250,7 @@ mod tests {
                 {"offset":null},{"error_code":42201},{"error_code":40301},{"offset":-1}]}"#,
             7,
         );
-        let expected = vec![Confirmed, Refused, Unknown, Unknown, Refused, Unknown, Unknown];
+        let expected = vec![Confirmed, Refused, NotNow, Unknown, Refused, NotNow, Unknown];
         assert_eq!(mixed.outcomes, expected);
         assert!(mixed.fault.is_some());
         let credentials = v2(r#"{"offsets":[{"offset":1},{"error_code":40301}]}"#, 2);
@@ -289,7 +310,7 @@ mod tests {
         let mixed = v3(&bad, true, 3);
         assert_eq!(
             (mixed.outcomes, mixed.fault),
-            (vec![Confirmed, Refused, Unknown], Some(Kind::Busy))
+            (vec![Confirmed, Refused, NotNow], Some(Kind::Busy))
         );
         assert_eq!(v3(&whole, true, 1), Verdict::unknown(1, Kind::Protocol));
         assert_eq!(v3("", true, 2).outcomes, [Unknown, Unknown]);
@@ -314,13 +335,19 @@ mod tests {
             (503, Kind::Busy),
             (302, Kind::Protocol),
         ] {
-            let body = br#"{"offsets":[{"offset":1}]}"#;
-            assert_eq!(
-                verdict(Version::V2, status, body, true, 1),
-                Verdict::unknown(1, kind),
-                "{status}"
-            );
+            for body in ["", "{\"error_code\":1}", r#"{"offsets":[{"offset":1}]}"#] {
+                let found = verdict(Version::V2, status, body.as_bytes(), true, 2);
+                assert_eq!(found, Verdict::unknown(2, kind), "{status} {body}");
+            }
         }
+        // As Karapace says that the second of two failed.
+        let body =
+            br#"{"offsets":[{"offset":7,"partition":0},{"error_code":1,"error":"KafkaTimeoutError"}]}"#;
+        let found = verdict(Version::V2, 422, body, true, 2);
+        assert_eq!(
+            (found.outcomes, found.fault),
+            (vec![Confirmed, NotNow], Some(Kind::Protocol))
+        );
         let large = verdict(Version::V3, 413, b"", true, 2);
         assert!(large.too_large && large.outcomes == [Unknown, Unknown]);
     }

@@ -90,6 +90,20 @@ pub async fn forget(env: &Env, settings: &Settings, viewer: &ViewerName) -> Resu
     }
 }
 
+/// [`forget`] where no sink is on: an outbox may have something left of when one was.
+///
+/// # Errors
+/// The outbox does not take it.
+pub async fn forget_left(env: &Env, viewer: &ViewerName) -> Result<(), Fault> {
+    let left = Settings::of_consumer(env)
+        .ok()
+        .filter(|settings| settings.kafka.is_some());
+    match left {
+        Some(settings) => forget(env, &settings.of_outbox(), viewer).await,
+        None => Ok(()),
+    }
+}
+
 /// How the sink is: for `/healthz` and `/metrics`.
 pub struct Report {
     sink: Sink,

@@ -19,6 +19,10 @@ use worker::{Date, DurableObject, Env, Method, Request, Response, Result, State,
 
 /// Requests to the proxy before others have their turn.
 const ROUNDS: usize = 100;
+/// How long one alarm sends, in milliseconds: the runtime ends those that take minutes, and gives up after some.
+const TURN_MS: i64 = 60_000;
+/// The shortest wait for a record that waits on its own, in milliseconds.
+const LEAST_MS: u64 = 100;
 /// How long records gather before they are sent, in milliseconds.
 const GATHER_MS: i64 = 100;
 
@@ -89,7 +93,10 @@ impl DurableObject for Outbox {
 
     async fn alarm(&self) -> Result<Response> {
         // A fault of the tables is one of this object alone; the alarm must come again all the same.
-        let wait_ms = self.forward().await.unwrap_or(Some(MAX_WAIT_MS));
+        let wait_ms = self.forward().await.unwrap_or_else(|_| {
+            Line::OutboxFailed.write();
+            Some(MAX_WAIT_MS)
+        });
         if let Some(wait_ms) = wait_ms {
             let wait = Duration::from_millis(wait_ms);
             self.state.storage().set_alarm(wait).await?;
@@ -134,6 +141,8 @@ impl Outbox {
             return Ok(Added::Full);
         }
         store.add(body, now_ms())?;
+        // The storage may have been wiped, its alarm too, while the first one was set.
+        self.wake().await?;
         Ok(Added::Stored)
     }
 
@@ -151,6 +160,7 @@ impl Outbox {
             return Ok(Added::Full);
         }
         store.add(body, now_ms())?;
+        self.wake().await?;
         Ok(Added::Stored)
     }
 
@@ -177,7 +187,11 @@ impl Outbox {
             Line::OutboxHasNoProxy.write();
             return Ok(Some(MAX_WAIT_MS));
         };
+        let until = now_ms().saturating_add(TURN_MS);
         for _ in 0..ROUNDS {
+            if now_ms() > until {
+                break;
+            }
             let kept = self.store()?.state()?;
             let rows = self.store()?.due(kept.batch, now_ms())?;
             if rows.is_empty() {
@@ -213,7 +227,11 @@ impl Outbox {
         }
         let next = [store.next_due()?, store.expire(now_ms)?];
         let next = next.into_iter().flatten().min();
-        Ok(next.map(|at| u64::try_from(at.saturating_sub(now_ms)).unwrap_or(0)))
+        Ok(next.map(|at| {
+            u64::try_from(at.saturating_sub(now_ms))
+                .unwrap_or(0)
+                .max(LEAST_MS)
+        }))
     }
 }
 

@@ -111,12 +111,28 @@ async fn to_outboxes(env: &Env, settings: &Settings, taken: Vec<Taken>) {
         shards.entry(shard).or_default().push(message);
     }
     for (shard, taken) in shards {
-        let records: Vec<(&str, &Record)> = taken
-            .iter()
-            .map(|taken| (taken.viewer.as_str(), &taken.record))
-            .collect();
-        let stored = outbox::add(env, shard, &records).await;
-        done(&taken, stored);
+        // In their order: what came before a request to forget is dropped with the rest.
+        let mut stored = Ok(());
+        for part in taken.chunk_by(|one, next| !one.record.is_forget() && !next.record.is_forget()) {
+            if stored.is_ok() {
+                stored = to_outbox(env, shard, part).await;
+            }
+            done(part, stored);
+        }
+    }
+}
+
+/// Hands on some records, or one that says to forget.
+async fn to_outbox(env: &Env, shard: u32, part: &[Taken]) -> Result<(), Fault> {
+    match part {
+        [only] if only.record.is_forget() => outbox::forget(env, shard, &only.viewer, &only.record).await,
+        _ => {
+            let records: Vec<(&str, &Record)> = part
+                .iter()
+                .map(|taken| (taken.viewer.as_str(), &taken.record))
+                .collect();
+            outbox::add(env, shard, &records).await
+        }
     }
 }
 
@@ -126,7 +142,7 @@ async fn to_bucket(env: &Env, taken: Vec<Taken>) {
         lines.push_str(&record.line);
         lines.push('\n');
     }
-    // The same messages, delivered again, go to the same place.
+    // A batch that is delivered again as it was, within the hour, goes to the same place.
     let mut name = sha256_hex(lines.as_bytes());
     name.truncate(32);
     let key = format!("events/{}/{name}.jsonl", hour());

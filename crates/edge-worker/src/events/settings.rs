@@ -19,6 +19,8 @@ const TOPIC: &str = "KAFKA_TOPIC";
 const DEFAULT_TOPIC: &str = "recsys-events";
 /// The longest name that Kafka allows a topic, in bytes.
 const MAX_TOPIC_BYTES: usize = 249;
+/// Records that one outbox may hold, whatever is set: some gigabytes of the ten that an object's storage has.
+const MAX_EACH: u64 = 4_000_000;
 /// Outboxes that a site may have: each is asked for its health.
 const MAX_SHARDS: u64 = 64;
 /// What an outbox holds at most, where `OUTBOX_MAX` is not set: some 400 MB.
@@ -97,12 +99,20 @@ impl Settings {
             ));
         }
         let shards = settings::number(env, "OUTBOX_SHARDS", 1, 1..=MAX_SHARDS)?;
+        // The storage of one object has an end.
+        let most = settings::number(env, "OUTBOX_MAX", DEFAULT_MAX, 1..=shards * MAX_EACH)?;
         Ok(Self {
             sink,
             kafka: wanted.then(|| Proxy::of(env)).transpose()?,
-            most: settings::number(env, "OUTBOX_MAX", DEFAULT_MAX, 1..=100_000_000)?,
+            most,
             shards: u32::try_from(shards).unwrap_or(1),
         })
+    }
+
+    /// The same, with the outbox for a sink.
+    pub fn of_outbox(self) -> Self {
+        let sink = Sink::Outbox;
+        Self { sink, ..self }
     }
 
     /// Records that one outbox holds at most.

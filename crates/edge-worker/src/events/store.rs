@@ -208,13 +208,13 @@ impl<'a> Store<'a> {
         Ok(rows)
     }
 
-    /// Does what a verdict says of records. Those that are unknown stay as they are where nothing after them is known, else
-    /// each waits on its own, with its viewer's later ones behind it.
+    /// Does what a verdict says of records. Those that are unknown stay as they are where nothing after them is known, and so do
+    /// those that are not taken now where none is; else each waits on its own, with its viewer's later ones behind it.
     pub fn apply(&self, rows: &[Row], verdict: &Verdict, now_ms: i64, chance: f64) -> Result<Applied> {
         let known = verdict
             .outcomes
             .iter()
-            .rposition(|outcome| *outcome != Outcome::Unknown);
+            .rposition(|outcome| matches!(outcome, Outcome::Confirmed | Outcome::Refused));
         let (mut applied, mut confirmed) = (Applied::default(), Vec::new());
         for (at, (row, outcome)) in rows.iter().zip(&verdict.outcomes).enumerate() {
             match outcome {
@@ -222,8 +222,15 @@ impl<'a> Store<'a> {
                 Outcome::Refused if row.refusals + 1 >= MAX_REFUSALS => {
                     applied.dead += self.bury(row, now_ms)?;
                 }
-                Outcome::Unknown if Some(at) > known => applied.left += 1,
-                Outcome::Refused | Outcome::Unknown => {
+                Outcome::Unknown if Some(at) > known && row.waits == 0 => applied.left += 1,
+                // Where the broker takes nothing at all, all wait together.
+                Outcome::NotNow if known.is_none() && row.waits == 0 => applied.left += 1,
+                Outcome::Refused | Outcome::NotNow | Outcome::Unknown => {
+                    // One that had waited makes room for others, whatever comes of this request.
+                    let told = *outcome != Outcome::Unknown && known.is_some();
+                    if !told && Some(at) > known {
+                        applied.left += 1;
+                    }
                     let waits = row.waits.saturating_add(1);
                     let wait = wait_ms(u64::try_from(waits).unwrap_or(1), chance);
                     let due = now_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
@@ -267,7 +274,10 @@ impl<'a> Store<'a> {
 
     /// When the next record that waits on its own is due.
     pub fn next_due(&self) -> Result<Option<i64>> {
-        self.number("SELECT MIN(due) FROM records WHERE waits > 0", Vec::new())
+        // As in `due`: others wait for those, not for a time.
+        let query = "SELECT MIN(due) FROM records r WHERE waits > 0 AND NOT EXISTS
+            (SELECT 1 FROM records h WHERE h.viewer = r.viewer AND h.waits > 0 AND h.seq < r.seq)";
+        self.number(query, Vec::new())
     }
 
     /// Whether the whole storage is to be wiped now: deleted rows stay in its file until others take their place, and somebody

@@ -84,6 +84,7 @@ pub fn store<'a>(
     env: &Env,
     settings: Option<&Settings>,
     redis: Option<&'a Redis>,
+    deadline_ms: u64,
 ) -> Result<Box<dyn History + 'a>, Problem> {
     let off = || {
         let binding = object::BINDING;
@@ -96,7 +97,11 @@ pub fn store<'a>(
     match (&settings.place, redis) {
         (Place::Redis, Some(redis)) => Ok(Box::new(redis::InRedis { redis, expiry_ms })),
         _ => match env.durable_object(object::BINDING) {
-            Ok(objects) => Ok(Box::new(object::Objects { objects, expiry_ms })),
+            Ok(objects) => Ok(Box::new(object::Objects {
+                objects,
+                expiry_ms,
+                deadline_ms,
+            })),
             Err(_) => Err(off()),
         },
     }

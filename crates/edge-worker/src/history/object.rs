@@ -17,8 +17,6 @@ use worker::{
 
 /// The binding of the objects.
 pub const BINDING: &str = "HISTORY";
-/// How long an object may take, in milliseconds. One that trapped never answers.
-const DEADLINE_MS: u64 = 5_000;
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS clicks (item TEXT PRIMARY KEY, ts INTEGER NOT NULL)";
 
 /// What the worker hands in: milliseconds after which all is erased unless more comes, clicked videos and when, in milliseconds since
@@ -114,6 +112,8 @@ pub struct Objects {
     pub objects: ObjectNamespace,
     /// Milliseconds after which a history is erased that nothing was added to.
     pub expiry_ms: u64,
+    /// How long an object may take, in milliseconds. One that trapped never answers.
+    pub deadline_ms: u64,
 }
 
 #[async_trait(?Send)]
@@ -152,7 +152,7 @@ impl Objects {
             Ok::<_, Error>((answer.status_code(), bytes))
         };
         // Each viewer has an object of their own: what one does says nothing of the others.
-        match within(DEADLINE_MS, answer).await {
+        match within(self.deadline_ms, answer).await {
             Some(Ok((200, bytes))) => Ok(bytes),
             Some(_) => Err(Fault::counted(Engine::Object, Kind::Busy)),
             None => Err(Fault::counted(Engine::Object, Kind::Timeout)),

@@ -71,15 +71,20 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The server of `REDIS_URL`.
+    /// The server of `REDIS_URL`, which gets no more time than a request has, `longest_ms`.
     ///
     /// # Errors
     /// It is not set, or a variable does not have its form.
-    pub fn of(env: &Env) -> Result<Self, String> {
+    pub fn of(env: &Env, longest_ms: u64) -> Result<Self, String> {
         let url = settings::text(env, "REDIS_URL").unwrap_or_default();
         Ok(Self {
             address: Address::parse(&url)?,
-            deadline_ms: settings::number(env, "REDIS_DEADLINE_MS", DEADLINE_MS, 1..=60_000)?,
+            deadline_ms: settings::number(
+                env,
+                "REDIS_DEADLINE_MS",
+                DEADLINE_MS.min(longest_ms),
+                1..=longest_ms,
+            )?,
             prefix: settings::text(env, "REDIS_PREFIX").unwrap_or_else(|| "recsys:".to_owned()),
         })
     }
@@ -94,12 +99,20 @@ impl Redis {
     /// # Errors
     /// There is no reply in time, or one of them is an error.
     pub async fn ask(&self, commands: &[Command<'_>]) -> Result<Vec<Reply>, Fault> {
-        guarded(
-            Engine::Redis,
-            self.deadline_ms,
-            exchange(&self.address, self.address.tls, commands),
-        )
-        .await
+        let replies = self.read(commands).await?;
+        match replies.iter().find_map(kind_of) {
+            Some(kind) => Err(Fault::counted(Engine::Redis, kind)),
+            None => Ok(replies),
+        }
+    }
+
+    /// As [`ask`](Self::ask), but a key of another type than its command is for is a reply like others.
+    ///
+    /// # Errors
+    /// There is no reply in time, or one of them is another error.
+    pub async fn read(&self, commands: &[Command<'_>]) -> Result<Vec<Reply>, Fault> {
+        let work = exchange(&self.address, self.address.tls, commands);
+        guarded(Engine::Redis, self.deadline_ms, work).await
     }
 
     /// Whether the server takes the password; where it does not answer, whether it speaks TLS other than `REDIS_URL` says.
@@ -112,17 +125,20 @@ impl Redis {
             Ok(_) => return Ok(()),
             Err(fault) => fault,
         };
-        let other = !self.address.tls;
+        // Whoever answers there is not to be trusted with the password.
+        let bare = Address {
+            user: None,
+            password: None,
+            database: 0,
+            ..self.address.clone()
+        };
         let may_be_transport = matches!(fault.kind, Kind::Unreachable | Kind::Timeout | Kind::Protocol);
         let answer = match may_be_transport {
-            true => within(self.deadline_ms, exchange(&self.address, other, &ping)).await,
+            true => within(self.deadline_ms, exchange(&bare, !bare.tls, &ping)).await,
             false => None,
         };
         Err(match answer {
-            Some(Ok(_) | Err(Kind::Credentials)) => Fault {
-                kind: Kind::Transport,
-                ..fault
-            },
+            Some(Ok(_) | Err(Kind::Credentials)) => Fault::counted(Engine::Redis, Kind::Transport),
             _ => fault,
         })
     }
@@ -160,7 +176,8 @@ async fn converse(socket: &mut Socket, request: &[u8], expected: usize) -> Resul
         }
         found.extend(replies.take()?);
         // An error of a command that was queued comes before the one of its transaction, and says more.
-        if let Some(kind) = found.iter().find_map(kind_of) {
+        let outright = |kind: &Kind| *kind != Kind::Mismatch;
+        if let Some(kind) = found.iter().filter_map(kind_of).find(outright) {
             return Err(kind);
         }
     }

@@ -119,11 +119,10 @@ fn kind(text: &[u8]) -> Kind {
     let says = |part: &[u8]| text.windows(part.len()).any(|window| window == part);
     match word {
         b"NOAUTH" | b"WRONGPASS" | b"NOPERM" => Kind::Credentials,
-        b"OOM" => Kind::Full,
+        // It reads as before.
+        b"OOM" | b"MISCONF" | b"READONLY" | b"NOREPLICAS" => Kind::Full,
         b"WRONGTYPE" => Kind::Mismatch,
-        b"LOADING" | b"BUSY" | b"READONLY" | b"MASTERDOWN" | b"MISCONF" | b"TRYAGAIN" | b"NOREPLICAS" => {
-            Kind::Busy
-        }
+        b"LOADING" | b"BUSY" | b"MASTERDOWN" | b"TRYAGAIN" => Kind::Busy,
         // A password where none is set, and a connection too many, have no word of their own.
         _ if says(b"AUTH") => Kind::Credentials,
         _ if says(b"max number of clients") => Kind::Busy,

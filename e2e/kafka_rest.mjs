@@ -91,6 +91,8 @@ export class KafkaRest {
    * @typedef {"good" | "cut" | "lost" | "fewer" | "more" | "garbage" | "hang" | {status: number} | {slow: number}} Behaviour
    */
   behaviour = "good";
+  /** Whether it answers as Karapace does where a record failed. */
+  karapace = false;
   /** The code with which a record is refused; `undefined` where it is stored. @type {(record: object) => number | undefined} */
   refuses = () => undefined;
   #options;
@@ -230,7 +232,9 @@ export class KafkaRest {
         ? JSON.stringify({ key_schema_id: null, value_schema_id: null, offsets: reports })
         : reports.map((report) => `${JSON.stringify(report)}\r\n`).join("");
     const type = named.version === 2 ? V2 : "application/json";
-    if (behaviour !== "cut") return finish(200, body, type);
+    // Karapace says 422 where one record failed, and reports all of them.
+    const failed = this.karapace && reports.some(({ error_code: code }) => code !== null);
+    if (behaviour !== "cut") return finish(failed ? 422 : 200, body, type);
     response.writeHead(200, { "content-type": type, "content-length": Buffer.byteLength(body) });
     response.write(body.slice(0, Math.floor(body.length * 0.6)));
     // What was written must leave before the connection breaks.

@@ -91,6 +91,39 @@ const drained = (client) => until("the outbox is empty", async () => (await sink
 const items = (values) => values.map(({ item }) => item);
 const log = () => Buffer.concat(printed).toString();
 
+test("Karapace says 422 where one record failed: what it confirms there is not sent again, and others go on", async () => {
+  const { client } = await kafka();
+  let busy = true;
+  [peer.karapace, peer.refuses] = [true, ({ value }) => (busy && value.item.startsWith("bad") ? 1 : undefined)];
+  try {
+    await hand(client, viewer(1), [click("bad1"), click("bad2", { ts: TS + 1 }), click("behind", { ts: TS + 2 })]);
+    await hand(client, viewer(2), numbered(0, 20));
+    await until("those of another viewer arrive", () => peer.values(viewer(2)).length === 20);
+    const asked = peer.requests.length;
+    await pause(1_500);
+    assert.ok(peer.requests.length - asked < 5, "records that wait are not asked for again and again");
+    await hand(client, viewer(3), numbered(0, 20));
+    await until("and later ones", () => peer.values(viewer(3)).length === 20);
+    busy = false;
+    await drained(client);
+    assert.deepEqual(items(peer.values(viewer(2))), items(numbered(0, 20)), "each once");
+    assert.deepEqual(new Set(items(peer.values(viewer(1)))), new Set(["bad1", "bad2", "behind"]));
+  } finally {
+    peer.karapace = false;
+  }
+});
+
+test("what no reader could read is refused, not acknowledged", async () => {
+  const { client } = await kafka();
+  for (const seconds of ["3.4028235e38", "1e39", "-1"]) {
+    const body = `{"viewer":"${viewer(1)}","events":[{"event":"watch","ts":${TS},"item":"a","watch_seconds":${seconds}}]}`;
+    assert.equal((await client.post("/v1/events", body)).status, 400, seconds);
+  }
+  await hand(client, viewer(1), [{ event: "watch", ts: TS, item: "a", watch_seconds: 1e7 }]);
+  await drained(client);
+  assert.equal(peer.values(viewer(1))[0].watch_seconds, 1e7);
+});
+
 test("without a sink the new fields are taken, and nothing is said of one", async () => {
   const server = await startSite({ site, encoder: "unbound", change: withHistory() });
   started.push(server);

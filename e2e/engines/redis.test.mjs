@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -158,15 +159,48 @@ test("a wrong password, and TLS to a plain port, are told apart and cost no reco
   assert.match(await health(secure), /speaks plainly where TLS is expected/);
 });
 
+test("a key of another type counts as not there, and costs nobody else anything", option, async () => {
+  const [item] = await some(on, 1);
+  await store.cli("-n", "3", "SET", `recsys:video:${item}`, "a slip");
+  const headers = { "content-type": "application/json", accept: "application/vnd.recsys.candidates" };
+  for (let i = 0; i < 5; i += 1) {
+    const response = await on.request("/v1/recs", { method: "POST", headers, body: JSON.stringify({ k: 5 }) });
+    assert.equal(parseCandidates(new Uint8Array(await response.arrayBuffer())).degraded, undefined);
+  }
+  assert.equal(await health(on), "ok");
+});
+
+test("whoever answers where TLS is expected gets no password", option, async () => {
+  const heard = [];
+  const server = net.createServer((socket) => socket.on("error", () => {}).on("data", (bytes) => {
+    heard.push(bytes);
+    socket.end("-ERR unknown\r\n");
+  }));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const client = await site({ REDIS_URL: `rediss://:${encodeURIComponent(PASSWORD)}@127.0.0.1:${server.address().port}/3` });
+    assert.match(await health(client), /redis:/);
+    const said = Buffer.concat(heard).toString("latin1");
+    assert.match(said, /PING/, "it was asked whether it speaks plainly");
+    assert.ok(!said.includes("AUTH") && !said.includes(PASSWORD), "without the password");
+  } finally {
+    server.close();
+  }
+});
+
 test("a full server keeps no history, says so, and what it has is still read", option, async () => {
   const full = await redis({ args: ["--maxmemory-policy", "noeviction"] });
   const client = await site({ REDIS_URL: full.url });
   const [item] = await some(client, 1);
   await kept(client, [click(item, 1)]);
   await full.cli("CONFIG", "SET", "maxmemory", "1");
-  const refused = await client.post("/v1/events", { viewer: NAME, events: [click("b", 2)] });
-  assert.match((await isProblem(refused, [503])).detail, /has no room/);
+  for (let i = 0; i < 6; i += 1) {
+    const refused = await client.post("/v1/events", { viewer: NAME, events: [click("b", 2)] });
+    assert.match((await isProblem(refused, [503])).detail, /has no room/);
+  }
   assert.equal((await isSlate(await client.recs({ viewer: NAME, k: 3 }))).source, "personal");
+  assert.equal((await client.post("/v1/events", { viewer: NAME, forget: true })).status, 200, "erasing needs no room");
+  assert.equal((await isSlate(await client.recs({ viewer: NAME, k: 3 }))).source, "popular");
   await full.cli("CONFIG", "SET", "maxmemory", "0");
   await kept(client, [click("b", 2)]);
 });

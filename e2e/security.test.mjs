@@ -247,7 +247,7 @@ test("markup in a catalogue's texts is shown as text", async () => {
     await page.tab.locator("#grid .preview").first().waitFor();
     await page.tab.locator("#grid .play").first().click();
     await page.tab.waitForFunction((id) => document.querySelector("#watched li")?.dataset.id === id, id);
-    // The list is ranked again after that, which closes what is open over it.
+    // The list is ranked again after that, and its cards move.
     await page.idle();
     await page.ready();
     assert.equal(await page.tab.locator("#playing-name").textContent(), name);

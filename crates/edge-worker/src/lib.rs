@@ -11,6 +11,7 @@
 mod aggregates;
 mod bundle;
 mod candidates;
+mod clock;
 mod config;
 mod cors;
 mod deadline;
@@ -44,7 +45,7 @@ use config::Config;
 use cors::{Caller, Origins};
 use metrics::Route;
 use problem::Problem;
-use worker::{Context, Date, Env, Request, Response, event};
+use worker::{Context, Env, Request, Response, event};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -56,10 +57,10 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
             return reply::seal(refusal, &Origins::default(), &caller);
         }
     };
-    let (route, began) = (Route::of(&request.path()), Date::now().as_millis());
+    let (route, began) = (Route::of(&request.path()), clock::now_ms());
     let answer = routes::answer(request, &call).await;
     let answer = answer.or_else(|problem| problem.response())?;
-    let took_ms = Date::now().as_millis().saturating_sub(began);
+    let took_ms = clock::now_ms().saturating_sub(began);
     metrics::answered(route, answer.status_code(), took_ms);
     reply::seal(answer, &call.config.origins, &caller)
 }

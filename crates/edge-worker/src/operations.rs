@@ -33,7 +33,7 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
         .query_pairs()
         .any(|pair| pair == ("probe".into(), "live".into()))
     {
-        return document(json!({ "status": "ok" }));
+        return Ok(reply::document(&json!({ "status": "ok" }))?);
     }
     let bundle = routes::loaded(call).await?;
     let own = call.config.own(bundle.manifest.segments.len());
@@ -48,8 +48,7 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
             _ => "missing",
         }
     };
-    let (encoder, engines, sink) = join3(encoder, engines(call, &bundle), sink(call)).await;
-    let mut engines = engines;
+    let (encoder, mut engines, sink) = join3(encoder, engines(call, &bundle), sink(call)).await;
     if let Some(Ok(report)) = &sink {
         for (engine, fault) in report.engines() {
             engines.insert(engine.name().to_owned(), state(fault).into());
@@ -69,7 +68,7 @@ pub async fn health(call: &Call<'_>, request: &Request) -> Result<Response, Prob
     if let Some(sink) = sink {
         body["events"] = sink.map_or_else(|fault| json!({ "fault": fault }), |report| report.to_json());
     }
-    document(body)
+    Ok(reply::document(&body)?)
 }
 
 /// How the event sink is, or what is wrong with its settings; `None` where there is none.
@@ -82,11 +81,6 @@ async fn sink(call: &Call<'_>) -> Option<Result<events::Report, String>> {
         }
         Err(fault) => Some(Err(fault.clone())),
     }
-}
-
-fn document(body: Value) -> Result<Response, Problem> {
-    let body = body.to_string().into_bytes();
-    Ok(reply::with_type(body, "application/json", "no-store")?)
 }
 
 /// The engines that are configured, each `ok` or what is wrong with it. None of them keeps the worker from being ready: it

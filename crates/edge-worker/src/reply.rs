@@ -42,10 +42,7 @@ impl Body {
     pub fn response(self) -> Result<Response> {
         match self {
             Self::Binary(bytes) => with_type(bytes, MEDIA_TYPE, "no-store"),
-            Self::Json(body) => {
-                let body = Value::Object(body).to_string();
-                with_type(body.into_bytes(), "application/json", "no-store")
-            }
+            Self::Json(body) => document(&body.into()),
         }
     }
 }
@@ -117,6 +114,11 @@ fn json(bundle: &Loaded, found: &Found<'_>, source: Source) -> Map<String, Value
         );
     }
     body
+}
+
+/// JSON that no cache keeps.
+pub fn document(body: &Value) -> Result<Response> {
+    with_type(body.to_string().into_bytes(), "application/json", "no-store")
 }
 
 /// A response with a content type and a cache rule.

@@ -65,8 +65,7 @@ pub async fn take(call: &Call<'_>, asked: &Asked) -> Result<Response, Problem> {
             body.insert("taken".to_owned(), taken.into());
         }
     }
-    let body = Value::from(body).to_string().into_bytes();
-    Ok(reply::with_type(body, "application/json", "no-store")?)
+    Ok(reply::document(&body.into())?)
 }
 
 /// Adds to a viewer's history what counts as a click; gives how many did. Without any it is the question whether the path is on.

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod fuzz;
 mod integrity;
+mod python;
 mod run;
 mod servers;
 mod setup;

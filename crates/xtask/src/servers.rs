@@ -1,10 +1,9 @@
 //! `cargo xtask servers`: real servers to test against, from the registries that offer them.
 
-use crate::run::{exec, step};
-use crate::setup;
+use crate::run::step;
+use crate::{python, setup};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Where those go that are in no package of Debian's.
 const FOLDER: &str = ".servers";
@@ -100,42 +99,11 @@ pub(crate) fn skipped() -> Vec<String> {
         .collect()
 }
 
-fn folder_of(package: Package) -> PathBuf {
-    Path::new(FOLDER).join(package.folder)
-}
-
-fn python(package: Package) -> PathBuf {
-    folder_of(package).join("bin/python")
-}
-
 /// Its Python, where this version was installed to the end.
 fn installed(package: Package) -> Option<PathBuf> {
-    let done = std::fs::read_to_string(folder_of(package).join("installed")).ok()?;
-    (done == package.version).then(|| python(package))
+    python::made(Path::new(FOLDER), package.folder, &[package.version])
 }
 
 fn install(package: Package) -> Result<()> {
-    let system = setup::on_path(&["python3"]).context("python3 is needed")?;
-    std::fs::create_dir_all(FOLDER)?;
-    exec(
-        Command::new(system)
-            .args(["-m", "venv", "--clear"])
-            .arg(folder_of(package)),
-    )?;
-    let pip = || {
-        let mut command = Command::new(python(package));
-        command.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            package.version,
-        ]);
-        command
-    };
-    // A registry may fail once.
-    exec(&mut pip()).or_else(|_| exec(&mut pip()))?;
-    std::fs::write(folder_of(package).join("installed"), package.version)?;
-    Ok(())
+    python::environment(Path::new(FOLDER), package.folder, &[package.version]).map(drop)
 }

@@ -12,7 +12,7 @@ use recsys_core::aggregates::Batch;
 use recsys_core::catalogue::ItemId;
 use std::collections::HashSet;
 use std::rc::Rc;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Stub};
+use worker::{Env, Headers, Method, Request, Response, Stub};
 
 /// The binding of the object that holds the sums.
 const BINDING: &str = "AGGREGATES";
@@ -45,20 +45,14 @@ pub async fn add(request: &Call<'_>, bundle: Rc<Loaded>, mut batch: Batch) -> As
         _ => stored(&stub, &batch).await?,
     };
     let body = serde_json::json!({ "taken": taken, "dropped": sent.saturating_sub(taken) });
-    Ok(reply::with_type(
-        body.to_string().into_bytes(),
-        "application/json",
-        "no-store",
-    )?)
+    Ok(reply::document(&body)?)
 }
 
 /// Rows that the object took.
 async fn stored(stub: &Stub, batch: &Batch) -> Result<usize, Problem> {
     let body =
         serde_json::to_string(batch).map_err(|_| Problem::unavailable("the counts cannot be written"))?;
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(body.into()));
-    let request = Request::new_with_init("http://aggregates.local/add", &init)?;
+    let request = objects::request("http://aggregates.local/add", Method::Post, Some(body))?;
     let mut answer = call(stub, request).await?;
     Ok(answer.json().await?)
 }

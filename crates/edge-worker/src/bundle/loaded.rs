@@ -1,5 +1,6 @@
 //! A bundle in memory: which of its segments are at hand, and how much they take.
 
+use crate::clock::now_ms;
 use recsys_core::items::dictionaries::DictionaryFile;
 use recsys_core::manifest::{Manifest, SegmentEntry};
 use recsys_core::milvus::contents;
@@ -104,7 +105,7 @@ impl Loaded {
     pub fn settle(&self, number: usize, faults: Vec<String>) {
         let state = match faults.is_empty() {
             true => State::Ready,
-            false => State::Failed(super::now_ms(), faults.join("; ")),
+            false => State::Failed(now_ms(), faults.join("; ")),
         };
         self.set_state(number, state);
     }

@@ -10,6 +10,7 @@ mod source;
 
 pub use loaded::{Loaded, State};
 
+use crate::clock::now_ms;
 use crate::config::Config;
 use crate::{last_seen, trust};
 use loaded::held;
@@ -18,7 +19,7 @@ use source::Source;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
-use worker::{Context, Date, Delay, Env};
+use worker::{Context, Delay, Env};
 
 /// How long the manifest is trusted before it is asked for again, in milliseconds.
 const RECHECK_MS: u64 = 15_000;
@@ -36,10 +37,6 @@ thread_local! {
     static CHECKED_MS: Cell<u64> = const { Cell::new(0) };
     static REFRESHING_SINCE_MS: Cell<Option<u64>> = const { Cell::new(None) };
     static LAST_FAULT: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-fn now_ms() -> u64 {
-    Date::now().as_millis()
 }
 
 /// What a request needs to read files that outlive it.

@@ -3,6 +3,7 @@
 
 use super::{Candidates, Gathered, Wish};
 use crate::bundle::Loaded;
+use crate::clock::now_ms;
 use crate::engines::breaker::guarded;
 use crate::engines::{Engine, Fault, Kind};
 use crate::groups::Found;
@@ -252,10 +253,6 @@ impl<'a> Asked<'a> {
         init.with_headers(headers).with_redirect(RequestRedirect::Manual);
         Request::new_with_init(&[self.settings.url.as_str(), &ask.path].concat(), &init)
     }
-}
-
-fn now_ms() -> u64 {
-    worker::Date::now().as_millis()
 }
 
 /// Ends a request that nobody waits for any more: its connection is one of few.

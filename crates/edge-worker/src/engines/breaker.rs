@@ -1,11 +1,11 @@
 //! A circuit breaker an engine: after some failures in a row it is left alone for a while, then one request tries it.
 
 use super::{Engine, Fault, Kind};
+use crate::clock::now_ms;
 use crate::deadline::within;
 use crate::log::Line;
 use std::cell::RefCell;
 use std::future::Future;
-use worker::Date;
 
 /// Failures in a row after which an engine rests.
 const FAILURES: u32 = 3;
@@ -91,7 +91,6 @@ pub async fn guarded<T>(
     deadline_ms: u64,
     work: impl Future<Output = Result<T, Kind>>,
 ) -> Result<T, Fault> {
-    let now_ms = || Date::now().as_millis();
     let Some(pass) = with(engine, |breaker| breaker.admits(now_ms(), deadline_ms)) else {
         return Err(Fault::counted(engine, Kind::Resting));
     };

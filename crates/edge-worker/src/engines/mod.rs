@@ -106,6 +106,11 @@ impl Kind {
         }
     }
 
+    /// That of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Whether the engine as a whole fails, and not what it was asked.
     pub const fn is_outage(self) -> bool {
         !matches!(self, Self::Full | Self::Missing | Self::Mismatch)

@@ -12,6 +12,7 @@ mod send;
 mod settings;
 mod store;
 
+use crate::clock::unix_ms;
 use crate::engines::{Engine, Fault};
 use crate::metrics::{self, Count, Text};
 use crate::problem::Problem;
@@ -22,11 +23,7 @@ use recsys_core::privacy::history::ViewerName;
 use serde_json::{Value, json};
 pub use settings::Settings;
 use settings::Sink;
-use worker::{Date, Env};
-
-fn now_ms() -> i64 {
-    i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
-}
+use worker::Env;
 
 /// Hands a viewer's events on, durably; gives how many.
 ///
@@ -43,7 +40,7 @@ pub async fn take(
             "`events[{at}].ts`: expected milliseconds since 1970-01-01 UTC, found a time before 1973"
         )));
     }
-    let (viewer, now_ms) = (viewer.alias(), now_ms());
+    let (viewer, now_ms) = (viewer.alias(), unix_ms());
     let viewer = viewer.as_str();
     let records = handed.iter().filter_map(|event| event.record(viewer, now_ms));
     let records: Vec<Record> = records.collect();
@@ -80,7 +77,7 @@ async fn add(env: &Env, settings: &Settings, viewer: &str, records: &[Record]) -
 pub async fn forget(env: &Env, settings: &Settings, viewer: &ViewerName) -> Result<(), Fault> {
     let viewer = viewer.alias();
     let viewer = viewer.as_str();
-    let record = Record::forget(viewer, now_ms());
+    let record = Record::forget(viewer, unix_ms());
     if settings.kafka.is_some() {
         outbox::forget(env, outbox::shard(viewer, settings.shards), viewer, &record).await?;
     }

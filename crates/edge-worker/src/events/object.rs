@@ -7,6 +7,7 @@
 use super::send::send;
 use super::settings::{Proxy, Settings};
 use super::store::{Applied, MAX_BATCH, MAX_WAIT_MS, State as Kept, Store, wait_ms};
+use crate::clock::unix_ms;
 use crate::engines::{Engine, Kind};
 use crate::log::Line;
 use crate::metrics;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::time::Duration;
 use worker::js_sys::Math;
-use worker::{Date, DurableObject, Env, Method, Request, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Method, Request, Response, Result, State, durable_object};
 
 /// Requests to the proxy before others have their turn.
 const ROUNDS: usize = 100;
@@ -59,7 +60,7 @@ impl Health {
     /// What was wrong with the last request.
     pub fn kind(&self) -> Option<Kind> {
         let fault = self.fault.as_deref()?;
-        Kind::ALL.into_iter().find(|kind| kind.name() == fault)
+        Kind::named(fault)
     }
 }
 
@@ -105,10 +106,6 @@ impl DurableObject for Outbox {
     }
 }
 
-fn now_ms() -> i64 {
-    i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX)
-}
-
 impl Outbox {
     fn store(&self) -> Result<Store<'_>> {
         Store::open(self.state.storage().sql(), &self.pending)
@@ -124,7 +121,7 @@ impl Outbox {
     /// Has the alarm come soon. It is set before anything is stored, so that nothing is stored that is never sent.
     async fn wake(&self) -> Result<()> {
         let storage = self.state.storage();
-        let latest = now_ms().saturating_add(i64::try_from(MAX_WAIT_MS).unwrap_or(0));
+        let latest = unix_ms().saturating_add(i64::try_from(MAX_WAIT_MS).unwrap_or(0));
         match storage.get_alarm().await? {
             Some(at) if at <= latest => Ok(()),
             _ => storage.set_alarm(GATHER_MS).await,
@@ -140,7 +137,7 @@ impl Outbox {
         if store.pending()?.saturating_add(records.len() as u64) > most {
             return Ok(Added::Full);
         }
-        store.add(body, now_ms())?;
+        store.add(body, unix_ms())?;
         // The storage may have been wiped, its alarm too, while the first one was set.
         self.wake().await?;
         Ok(Added::Stored)
@@ -159,7 +156,7 @@ impl Outbox {
         if store.pending()? > most.saturating_add(most / 10).saturating_add(100) {
             return Ok(Added::Full);
         }
-        store.add(body, now_ms())?;
+        store.add(body, unix_ms())?;
         self.wake().await?;
         Ok(Added::Stored)
     }
@@ -170,7 +167,7 @@ impl Outbox {
         if stats.pending > 0 {
             self.wake().await?;
         }
-        let waited = stats.oldest_ms.map_or(0, |at| now_ms().saturating_sub(at));
+        let waited = stats.oldest_ms.map_or(0, |at| unix_ms().saturating_sub(at));
         Ok(Health {
             pending: stats.pending,
             oldest_ms: u64::try_from(waited).unwrap_or(0),
@@ -187,13 +184,14 @@ impl Outbox {
             Line::OutboxHasNoProxy.write();
             return Ok(Some(MAX_WAIT_MS));
         };
-        let until = now_ms().saturating_add(TURN_MS);
+        let until = unix_ms().saturating_add(TURN_MS);
         for _ in 0..ROUNDS {
-            if now_ms() > until {
+            if unix_ms() > until {
                 break;
             }
-            let kept = self.store()?.state()?;
-            let rows = self.store()?.due(kept.batch, now_ms())?;
+            let store = self.store()?;
+            let kept = store.state()?;
+            let rows = store.due(kept.batch, unix_ms())?;
             if rows.is_empty() {
                 return self.idle().await;
             }
@@ -201,8 +199,7 @@ impl Outbox {
             if verdict.too_large && rows.len() == 1 {
                 verdict = verdict.refusing_all();
             }
-            let store = self.store()?;
-            let applied = store.apply(&rows, &verdict, now_ms(), Math::random())?;
+            let applied = store.apply(&rows, &verdict, unix_ms(), Math::random())?;
             self.confirmed
                 .set(self.confirmed.get().saturating_add(applied.confirmed));
             if applied.dead > 0 {
@@ -219,7 +216,7 @@ impl Outbox {
     /// When there is something to do again though nothing is due.
     async fn idle(&self) -> Result<Option<u64>> {
         let store = self.store()?;
-        let now_ms = now_ms();
+        let now_ms = unix_ms();
         if store.wants_wiping()? {
             // Nothing waits between the question and the wiping; the next one to come makes the tables anew.
             self.state.storage().delete_all().await?;

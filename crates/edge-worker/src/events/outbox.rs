@@ -4,10 +4,10 @@ use super::object::{Added, Health};
 use super::settings::{OUTBOX, Settings};
 use crate::engines::breaker::guarded;
 use crate::engines::{Engine, Fault, Kind};
-use crate::metrics;
+use crate::objects;
 use futures_util::future::join_all;
 use recsys_core::events::Record;
-use worker::{Env, Method, Request, RequestInit, Stub};
+use worker::{Env, Method, Stub};
 
 /// How long an outbox may take. One that trapped never answers.
 const DEADLINE_MS: u64 = 5_000;
@@ -43,13 +43,7 @@ async fn post(env: &Env, shard: u32, path: &str, records: &[(&str, &Record)]) ->
     match ask(env, shard, Method::Post, path, Some(body)).await? {
         Added::Stored => Ok(()),
         // An outbox that is full works: it must not rest, or there would be no room for who wants to be forgotten.
-        Added::Full => {
-            metrics::fault(Engine::Outbox, Kind::Full);
-            Err(Fault {
-                engine: Engine::Outbox,
-                kind: Kind::Full,
-            })
-        }
+        Added::Full => Err(Fault::counted(Engine::Outbox, Kind::Full)),
     }
 }
 
@@ -85,10 +79,8 @@ async fn ask<T: serde::de::DeserializeOwned>(
         // What the runtime says may quote what it was given.
         let failed = |_: worker::Error| Kind::Unreachable;
         let stub = stub(env, shard).map_err(|_| Kind::Missing)?;
-        let mut init = RequestInit::new();
-        init.with_method(method).with_body(body.map(Into::into));
         let url = format!("http://outbox.local/{path}");
-        let request = Request::new_with_init(&url, &init).map_err(failed)?;
+        let request = objects::request(&url, method, body).map_err(failed)?;
         let mut answer = stub.fetch_with_request(request).await.map_err(failed)?;
         match answer.status_code() {
             200 => answer.json().await.map_err(|_| Kind::Protocol),

@@ -2,6 +2,7 @@
 
 use super::outbox;
 use super::settings::{BUCKET, QUEUE, Settings};
+use crate::clock::now_ms;
 use crate::engines::breaker::guarded;
 use crate::engines::{Engine, Fault, Kind};
 use crate::log::Line;
@@ -12,7 +13,7 @@ use recsys_core::privacy::history::ViewerName;
 use std::collections::BTreeMap;
 use worker::js_sys::Date as JsDate;
 use worker::{
-    BatchMessageBuilder, Date, Env, MessageBatch, MessageBuilder, MessageExt, QueueContentType,
+    BatchMessageBuilder, Env, MessageBatch, MessageBuilder, MessageExt, QueueContentType,
     QueueRetryOptionsBuilder, RawMessage,
 };
 
@@ -176,7 +177,7 @@ fn done(taken: &[Taken], stored: Result<(), Fault>) {
 /// Has a message come again, after half the time that it has been there.
 fn again(taken: &Taken) {
     let sent = taken.message.timestamp().as_millis();
-    let age_s = Date::now().as_millis().saturating_sub(sent) / 1_000;
+    let age_s = now_ms().saturating_sub(sent) / 1_000;
     let delay = u32::try_from((age_s / 2).clamp(RETRY_S.0, RETRY_S.1)).unwrap_or(60);
     let options = QueueRetryOptionsBuilder::new().with_delay_seconds(delay).build();
     taken.message.retry_with_options(&options);

@@ -298,7 +298,7 @@ impl<'a> Store<'a> {
         let mut values = row.transpose()?.unwrap_or_default().into_iter();
         let (failures, batch) = (whole(values.next().as_ref())?, whole(values.next().as_ref())?);
         let fault = match values.next() {
-            Some(SqlStorageValue::String(name)) => Kind::ALL.into_iter().find(|kind| kind.name() == name),
+            Some(SqlStorageValue::String(name)) => Kind::named(&name),
             _ => None,
         };
         Ok(State {

@@ -6,14 +6,15 @@
 mod object;
 mod redis;
 
+use crate::clock::unix_ms;
 use crate::engines::Fault;
 use crate::engines::redis::Redis;
 use crate::problem::Problem;
-use crate::settings;
+use crate::{objects, settings};
 use async_trait::async_trait;
 use recsys_core::catalogue::ItemId;
 use recsys_core::privacy::history::ViewerName;
-use worker::{Date, Env};
+use worker::Env;
 
 /// The variable that turns histories on.
 const SWITCH: &str = "HISTORY_ENABLED";
@@ -86,29 +87,21 @@ pub fn store<'a>(
     redis: Option<&'a Redis>,
     deadline_ms: u64,
 ) -> Result<Box<dyn History + 'a>, Problem> {
-    let off = || {
-        let binding = object::BINDING;
-        Problem::forbidden(format!(
-            "this site keeps no histories; its owner turns them on in wrangler.toml ({binding} and {SWITCH})"
-        ))
-    };
-    let settings = settings.ok_or_else(off)?;
+    const OFF: &str = "this site keeps no histories";
+    let settings = settings.ok_or_else(|| objects::off(object::BINDING, SWITCH, OFF))?;
     let expiry_ms = settings.expiry_ms;
-    match (&settings.place, redis) {
-        (Place::Redis, Some(redis)) => Ok(Box::new(redis::InRedis { redis, expiry_ms })),
-        _ => match env.durable_object(object::BINDING) {
-            Ok(objects) => Ok(Box::new(object::Objects {
-                objects,
-                expiry_ms,
-                deadline_ms,
-            })),
-            Err(_) => Err(off()),
-        },
-    }
+    Ok(match (&settings.place, redis) {
+        (Place::Redis, Some(redis)) => Box::new(redis::InRedis { redis, expiry_ms }),
+        _ => Box::new(object::Objects {
+            objects: objects::namespace(env, object::BINDING, SWITCH, OFF)?,
+            expiry_ms,
+            deadline_ms,
+        }),
+    })
 }
 
 /// Times of clicks, none of which has yet to come: it would be the newest for ever.
 fn until_now(clicks: &[(ItemId, i64)]) -> impl Iterator<Item = (&ItemId, i64)> {
-    let now = i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX);
+    let now = unix_ms();
     clicks.iter().map(move |(item, ts)| (item, (*ts).clamp(0, now)))
 }

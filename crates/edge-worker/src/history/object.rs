@@ -5,13 +5,14 @@
 use super::{History as Port, until_now};
 use crate::deadline::within;
 use crate::engines::{Engine, Fault, Kind};
+use crate::objects;
 use async_trait::async_trait;
 use recsys_core::catalogue::ItemId;
 use recsys_core::json;
 use recsys_core::privacy::history::{MAX_KEPT, ViewerName};
 use std::time::Duration;
 use worker::{
-    DurableObject, Env, Error, Method, ObjectNamespace, Request, RequestInit, Response, Result, SqlStorage,
+    DurableObject, Env, Error, Method, ObjectNamespace, Request, Response, Result, SqlStorage,
     SqlStorageValue, State, durable_object,
 };
 
@@ -143,9 +144,7 @@ impl Objects {
         body: Option<String>,
     ) -> std::result::Result<Vec<u8>, Fault> {
         let answer = async {
-            let mut init = RequestInit::new();
-            init.with_method(method).with_body(body.map(Into::into));
-            let request = Request::new_with_init(&format!("http://history.local/{path}"), &init)?;
+            let request = objects::request(&format!("http://history.local/{path}"), method, body)?;
             let stub = self.objects.id_from_name(viewer.as_str())?.get_stub()?;
             let mut answer = stub.fetch_with_request(request).await?;
             let bytes = answer.bytes().await?;

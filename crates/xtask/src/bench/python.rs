@@ -1,10 +1,9 @@
 //! A Python with the peers that are Python packages.
 
-use crate::run::{exec, step};
-use crate::stamp;
-use anyhow::{Context, Result};
+use crate::python;
+use crate::run::step;
+use anyhow::Result;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// LightGBM's version, as reports name it.
 pub(super) const LIGHTGBM: &str = "4.7.0";
@@ -41,20 +40,7 @@ pub(super) fn with_onnxruntime(folder: &Path) -> Result<PathBuf> {
 }
 
 fn environment(folder: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
-    let place = folder.join(name);
-    let python = place.join("bin/python");
-    let done = folder.join(name).with_extension("stamp");
-    stamp::unless_done(&done, &packages.join(" "), || {
-        step("Python packages of the peers", || {
-            exec(Command::new("python3").args(["-m", "venv"]).arg(&place)).context(
-                "the peers need Python 3.11 or newer with venv (Debian: apt-get install python3-venv)",
-            )?;
-            exec(
-                Command::new(&python)
-                    .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-                    .args(packages),
-            )
-        })
-    })?;
-    Ok(python)
+    step("Python packages of the peers", || {
+        python::environment(folder, name, packages)
+    })
 }
